@@ -1,0 +1,177 @@
+package runnables
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Runner describes a runner: a named deployment of a runnable with its options.
+// It is one entry of ekiben.yaml, and what programs pass in code. Zero values
+// mean the defaults of [DefaultRunner].
+type Runner struct {
+	// Name identifies the runner in URLs, metrics and Redis. Unique.
+	Name string
+
+	// Runnable is the name of one of the binary's [Kinds].
+	Runnable string
+
+	// Init are the parameters of the runnable's constructor.
+	Init Init
+
+	// Replicas is how many instances one worker process makes. 0 means 1.
+	Replicas int
+
+	// MaxBatchSize is the largest batch, in rows.
+	MaxBatchSize int
+
+	// MaxLatency is the longest that a call may wait for company, counted from
+	// its acceptance. It never ends a call. Negative means not to wait at all.
+	MaxLatency time.Duration
+
+	// Batching says how to wait for company.
+	Batching BatchPolicy
+
+	// Methods override the batch limits for single methods.
+	Methods []MethodLimits
+
+	// MaxQueue is how many calls may be queued or running; more are refused.
+	MaxQueue int
+
+	// MaxQueueBytes is how many bytes they may have.
+	MaxQueueBytes int64
+
+	// FromZero: awaited calls are accepted while no worker lives, because one
+	// will be started for them.
+	FromZero bool
+}
+
+// BatchPolicy is a way to wait for company.
+type BatchPolicy string
+
+// The ways to wait.
+const (
+	// BatchNone takes what is there when an instance is free.
+	BatchNone BatchPolicy = "none"
+	// BatchFixed waits until a batch is full or MaxLatency is over.
+	BatchFixed BatchPolicy = "fixed"
+	// BatchAdaptive waits while one more row is expected to pay for the wait.
+	BatchAdaptive BatchPolicy = "adaptive"
+)
+
+// MethodLimits are batch limits of one method; zero values mean the runner's.
+type MethodLimits struct {
+	Name         string
+	MaxBatchSize int
+	MaxLatency   time.Duration
+}
+
+// DefaultRunner returns the options that a runner has unless it says otherwise.
+func DefaultRunner() Runner {
+	return Runner{
+		Replicas:      1,
+		MaxBatchSize:  32,
+		MaxLatency:    100 * time.Millisecond,
+		Batching:      BatchAdaptive,
+		MaxQueue:      10_000,
+		MaxQueueBytes: 256 << 20,
+	}
+}
+
+// WithDefaults returns the runner with its zero options replaced by those of
+// [DefaultRunner].
+func (r Runner) WithDefaults() Runner {
+	d := DefaultRunner()
+	orInt(&r.Replicas, d.Replicas)
+	orInt(&r.MaxBatchSize, d.MaxBatchSize)
+	orInt(&r.MaxLatency, d.MaxLatency)
+	orInt(&r.MaxQueue, d.MaxQueue)
+	orInt(&r.MaxQueueBytes, d.MaxQueueBytes)
+	if r.Batching == "" {
+		r.Batching = d.Batching
+	}
+	return r
+}
+
+func orInt[T int | int64 | time.Duration](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+// Limits returns the batch limits of a method, in rows and time.
+func (r Runner) Limits(method string) (maxBatchSize int, maxLatency time.Duration) {
+	maxBatchSize, maxLatency = r.MaxBatchSize, r.MaxLatency
+	for _, m := range r.Methods {
+		if m.Name == method {
+			if m.MaxBatchSize != 0 {
+				maxBatchSize = m.MaxBatchSize
+			}
+			if m.MaxLatency != 0 {
+				maxLatency = m.MaxLatency
+			}
+		}
+	}
+	return maxBatchSize, max(maxLatency, 0)
+}
+
+// MaxNameLen is the longest name of a runner or method.
+const MaxNameLen = 63
+
+var namePattern = regexp.MustCompile(`^[a-z0-9]([-._a-z0-9]*[a-z0-9])?$`)
+
+// ValidName reports why name cannot name a runner, or nil.
+func ValidName(name string) error {
+	if len(name) > MaxNameLen || !namePattern.MatchString(name) {
+		return fmt.Errorf("name %q must match %s and have at most %d characters", name, namePattern, MaxNameLen)
+	}
+	return nil
+}
+
+// Validate reports everything that is wrong with the options, after
+// [Runner.WithDefaults].
+func (r Runner) Validate() error {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if err := ValidName(r.Name); err != nil {
+		errs = append(errs, err)
+	}
+	if r.Runnable == "" {
+		fault("runnable is missing")
+	}
+	if r.Replicas < 1 {
+		fault("replicas is %d, want at least 1", r.Replicas)
+	}
+	if r.MaxBatchSize < 1 {
+		fault("max_batch_size is %d, want at least 1", r.MaxBatchSize)
+	}
+	switch r.Batching {
+	case BatchNone, BatchFixed, BatchAdaptive:
+	default:
+		fault("batching is %q, want none, fixed or adaptive", r.Batching)
+	}
+	if r.MaxQueue < 1 {
+		fault("max_queue is %d, want at least 1", r.MaxQueue)
+	}
+	if r.MaxQueueBytes < 1 {
+		fault("max_queue_bytes is %d, want at least 1", r.MaxQueueBytes)
+	}
+	seen := map[string]bool{}
+	for _, m := range r.Methods {
+		if m.Name == "" {
+			fault("runnable_method_configs has an entry without a name")
+		}
+		if seen[m.Name] {
+			fault("runnable_method_configs has method %q twice", m.Name)
+		}
+		seen[m.Name] = true
+		if m.MaxBatchSize < 0 {
+			fault("max_batch_size of method %q is %d, want at least 1", m.Name, m.MaxBatchSize)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("runner %q: %w", r.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package runnables
+
+// Spec is what a runner publishes about itself, as JSON in Redis: gateways
+// validate calls against it and need no other configuration.
+type Spec struct {
+	Runner   string       `json:"runner"`
+	Runnable string       `json:"runnable"`
+	Methods  []MethodSpec `json:"methods"`
+
+	// Limits of the queue, see [Runner].
+	MaxQueue      int   `json:"max_queue"`
+	MaxQueueBytes int64 `json:"max_queue_bytes"`
+	FromZero      bool  `json:"from_zero,omitempty"`
+}
+
+// MethodSpec is a method with its batch limits.
+type MethodSpec struct {
+	Signature
+	MaxBatchSize int   `json:"max_batch_size,omitempty"`
+	MaxLatencyMS int64 `json:"max_latency_ms,omitempty"`
+}
+
+// Method returns the method with the given name.
+func (s Spec) Method(name string) (MethodSpec, bool) {
+	for _, m := range s.Methods {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return MethodSpec{}, false
+}

@@ -1,0 +1,86 @@
+package tensor
+
+import "fmt"
+
+// DType is the type of a tensor's elements. The names and sizes are those of
+// the Open Inference Protocol ("Tensor Data Types"); BF16 is Triton's addition.
+// The numbers are part of the wire format and never change.
+type DType uint8
+
+// The data types.
+const (
+	Bool   DType = 1
+	Uint8  DType = 2
+	Uint16 DType = 3
+	Uint32 DType = 4
+	Uint64 DType = 5
+	Int8   DType = 6
+	Int16  DType = 7
+	Int32  DType = 8
+	Int64  DType = 9
+	FP16   DType = 10
+	BF16   DType = 11
+	FP32   DType = 12
+	FP64   DType = 13
+	// Bytes elements are byte strings of any length: text, JSON, files.
+	Bytes DType = 14
+)
+
+// dtypes is indexed by DType; entry 0 is no type.
+var dtypes = [...]struct {
+	name string
+	size int
+}{
+	{},
+	Bool: {"BOOL", 1}, Uint8: {"UINT8", 1}, Uint16: {"UINT16", 2}, Uint32: {"UINT32", 4}, Uint64: {"UINT64", 8},
+	Int8: {"INT8", 1}, Int16: {"INT16", 2}, Int32: {"INT32", 4}, Int64: {"INT64", 8},
+	FP16: {"FP16", 2}, BF16: {"BF16", 2}, FP32: {"FP32", 4}, FP64: {"FP64", 8},
+	Bytes: {"BYTES", 0},
+}
+
+// ParseDType returns the type with the given protocol name, such as "FP32".
+func ParseDType(name string) (DType, error) {
+	for i, d := range dtypes {
+		if d.name == name && name != "" {
+			return DType(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%w: unknown data type %q", ErrInvalid, name)
+}
+
+// Valid reports whether d is one of the data types.
+func (d DType) Valid() bool { return d > 0 && int(d) < len(dtypes) }
+
+// Size is the number of bytes of one element, or 0 for [Bytes].
+func (d DType) Size() int {
+	if !d.Valid() {
+		return 0
+	}
+	return dtypes[d].size
+}
+
+// String is the protocol's name of the type.
+func (d DType) String() string {
+	if !d.Valid() {
+		return fmt.Sprintf("DType(%d)", uint8(d))
+	}
+	return dtypes[d].name
+}
+
+// MarshalText writes the protocol's name.
+func (d DType) MarshalText() ([]byte, error) {
+	if !d.Valid() {
+		return nil, fmt.Errorf("%w: data type %d", ErrInvalid, uint8(d))
+	}
+	return []byte(d.String()), nil
+}
+
+// UnmarshalText reads the protocol's name.
+func (d *DType) UnmarshalText(text []byte) error {
+	parsed, err := ParseDType(string(text))
+	if err != nil {
+		return err
+	}
+	*d = parsed
+	return nil
+}
