@@ -34,8 +34,9 @@ type Named struct {
 }
 
 // New returns a tensor over data in raw form: row-major, little-endian, and for
-// [Bytes] each element preceded by its length as a little-endian uint32. The
-// tensor keeps data, which must not change from here on.
+// [Bytes] each element preceded by its length as a little-endian uint32. An
+// element of [Bool] is 0 or 1. The tensor keeps data, which must not change from
+// here on.
 func New(dtype DType, shape []int, data []byte) (Tensor, error) {
 	if !dtype.Valid() {
 		return Tensor{}, fmt.Errorf("%w: data type %d", ErrInvalid, uint8(dtype))
@@ -45,12 +46,15 @@ func New(dtype DType, shape []int, data []byte) (Tensor, error) {
 		return Tensor{}, err
 	}
 	if dtype == Bytes {
-		if err := checkItems(data, n); err != nil {
-			return Tensor{}, err
-		}
+		err = checkItems(data, n)
 	} else if hi, want := bits.Mul64(uint64(n), uint64(dtype.Size())); hi != 0 || want != uint64(len(data)) {
-		return Tensor{}, fmt.Errorf("%w: %s of shape %v has %d elements of %d bytes, got %d bytes",
+		err = fmt.Errorf("%w: %s of shape %v has %d elements of %d bytes, got %d bytes",
 			ErrInvalid, dtype, shape, n, dtype.Size(), len(data))
+	} else if dtype == Bool {
+		err = checkBools(data)
+	}
+	if err != nil {
+		return Tensor{}, err
 	}
 	return Tensor{dtype: dtype, shape: slices.Clone(shape), data: data}, nil
 }
@@ -91,6 +95,16 @@ func checkItems(data []byte, n int) error {
 	}
 	if len(rest) > 0 {
 		return fmt.Errorf("%w: %d bytes after the last of %d BYTES elements", ErrInvalid, len(rest), n)
+	}
+	return nil
+}
+
+// checkBools looks for a byte that is neither false nor true.
+func checkBools(data []byte) error {
+	for i, b := range data {
+		if b > 1 {
+			return fmt.Errorf("%w: BOOL element %d is %d, want 0 or 1", ErrInvalid, i, b)
+		}
 	}
 	return nil
 }
