@@ -36,7 +36,13 @@ type Method struct {
 	// An error fails every call of the batch, which is then tried again call by
 	// call so that only the culprit fails; [RowErrors] fails single rows, the
 	// outputs still have all rows. Run should return soon after ctx is done.
+	//
+	// What the client sees of an error: [InputErrorf] says that the client is at
+	// fault, [Retryable] that trying again may help.
 	Run func(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error)
+
+	// fault is why an adapter could not make the method; [Validate] reports it.
+	fault error
 }
 
 // Kind makes instances of a runnable.

@@ -121,7 +121,7 @@ const MaxNameLen = 63
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]([-._a-z0-9]*[a-z0-9])?$`)
 
-// ValidName reports why name cannot name a runner, or nil.
+// ValidName reports why name cannot name a runner or a method, or nil.
 func ValidName(name string) error {
 	if len(name) > MaxNameLen || !namePattern.MatchString(name) {
 		return fmt.Errorf("name %q must match %s and have at most %d characters", name, namePattern, MaxNameLen)

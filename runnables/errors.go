@@ -1,0 +1,122 @@
+package runnables
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ErrInput is wrapped by errors that the client is to blame for: what it sent
+// does not fit the method. The sentence says what was wrong and what is right,
+// and is meant for the client.
+var ErrInput = errors.New("invalid input")
+
+// ErrOutput is wrapped when a method's outputs break its own signature. The
+// runnable is to blame, every call of the batch fails.
+var ErrOutput = errors.New("invalid output")
+
+// ErrOutputLength is wrapped, beside [ErrOutput], when a method answers more or
+// fewer rows than it was given. No result can be told to belong to a row then,
+// so none is used.
+var ErrOutputLength = errors.New("wrong number of rows")
+
+// InputErrorf makes an error for the client: what it sent is not acceptable,
+// which was only found out while running. It wraps [ErrInput], and whatever the
+// format wraps.
+func InputErrorf(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrInput, fmt.Errorf(format, args...))
+}
+
+// Retryable marks err as one that may not happen again when the same call is
+// made once more, such as an accelerator out of memory.
+func Retryable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return retryableError{err}
+}
+
+// IsRetryable reports whether err, or one that it wraps, says so with a method
+// Retryable() bool; errors of [Retryable] do.
+func IsRetryable(err error) bool {
+	var r interface{ Retryable() bool }
+	return errors.As(err, &r) && r.Retryable()
+}
+
+type retryableError struct{ error }
+
+func (retryableError) Retryable() bool { return true }
+func (e retryableError) Unwrap() error { return e.error }
+
+// RowErrors fails single rows of a batch: the error of each by its index along
+// the batch dimension, counted from 0. The other rows succeed, so the method
+// still returns outputs with all rows; those of the failed ones are not used.
+//
+// Look for RowErrors with errors.As before anything else: errors.Is finds what
+// any one row wraps.
+type RowErrors map[int]error //nolint:errname // reads as what it is: the errors of rows
+
+// Error tells how many rows failed and why the first did.
+func (e RowErrors) Error() string {
+	rows := e.rows()
+	if len(rows) == 0 {
+		return "no row failed"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "row %d: %v", rows[0], e[rows[0]])
+	if len(rows) > 1 {
+		fmt.Fprintf(&b, " (and %d more rows failed)", len(rows)-1)
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors in the order of the rows.
+func (e RowErrors) Unwrap() []error {
+	errs := make([]error, 0, len(e))
+	for _, row := range e.rows() {
+		errs = append(errs, e[row])
+	}
+	return errs
+}
+
+// In returns the error of the first failed row in [from, to), or nil: the
+// outcome of a call that these rows belong to.
+func (e RowErrors) In(from, to int) error {
+	for _, row := range e.rows() {
+		if from <= row && row < to {
+			return e[row]
+		}
+	}
+	return nil
+}
+
+// rows are the failed rows in order. A nil error is no failure.
+func (e RowErrors) rows() []int {
+	rows := slices.Sorted(maps.Keys(e))
+	return slices.DeleteFunc(rows, func(row int) bool { return e[row] == nil })
+}
+
+// orNil is e, or nil when no row failed.
+func (e RowErrors) orNil() error {
+	if len(e.rows()) == 0 {
+		return nil
+	}
+	return e
+}
+
+// take adds the rows that err fails to e, and returns err if it is another kind
+// of error.
+func (e RowErrors) take(err error) error {
+	rows, ok := errors.AsType[RowErrors](err)
+	if !ok {
+		return err
+	}
+	for row, rowErr := range rows {
+		if rowErr != nil {
+			e[row] = rowErr
+		}
+	}
+	return nil
+}
