@@ -1,0 +1,114 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+)
+
+// Calls that arrive while a script is under way share the next one: that many
+// share one round trip, and one look at the meter.
+const (
+	maxAccept      = 64
+	maxAcceptBytes = 4 << 20
+)
+
+// accept serves one intake. It takes what is there, runs one script for each
+// runner and lane in it, all in one round trip, and tells each ticket.
+func (p *Producer) accept(ctx context.Context, in <-chan *ticket) error {
+	batch := make([]*ticket, 0, maxAccept)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case t := <-in:
+			batch = append(batch[:0], t)
+		}
+		bytes := len(batch[0].envelope)
+		for len(batch) < maxAccept && bytes < maxAcceptBytes && len(in) > 0 {
+			t := <-in
+			batch = append(batch, t)
+			bytes += len(t.envelope)
+		}
+		p.acceptAll(ctx, batch)
+		clear(batch)
+	}
+}
+
+// door is where calls are accepted together: the same lane and bounds.
+type door struct {
+	runner    string
+	lane      int
+	admission Admission
+}
+
+func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) {
+	var doors []door
+	through := map[door][]*ticket{}
+	for _, t := range batch {
+		d := door{t.call.Runner, t.call.Lane.number(), t.call.Admission}
+		if _, known := through[d]; !known {
+			doors = append(doors, d)
+		}
+		through[d] = append(through[d], t)
+	}
+	evs := make([]evaluation, len(doors))
+	for i, d := range doors {
+		evs[i] = p.acceptance(d, through[d])
+	}
+	answers, err := p.queue.scripts.runAll(ctx, evs)
+	for i, d := range doors {
+		var answer any
+		if err == nil {
+			answer = answers[i]
+		}
+		p.tell(through[d], answer, err)
+	}
+}
+
+func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
+	ttl := int64(0)
+	if d.admission.NeedWorker {
+		ttl = p.queue.config.WorkerTTL.Milliseconds()
+	}
+	args := make([]any, 0, 5+7*len(ts))
+	args = append(args, d.lane, d.admission.MaxCalls, d.admission.MaxBytes, ttl, len(ts))
+	for _, t := range ts {
+		job := ""
+		if t.call.job {
+			job = t.call.ID
+		}
+		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, len(t.envelope), t.call.Timeout.Microseconds(), t.call.Method)
+	}
+	return evaluation{&p.queue.scripts.accept, p.queue.keys.shardKeys(d.runner), args}
+}
+
+// tell tells tickets what became of them. Awaited calls that were accepted hear
+// nothing before their reply.
+func (p *Producer) tell(ts []*ticket, result any, err error) {
+	var verdicts []any
+	if err == nil {
+		verdicts, err = list(result)
+		if err == nil && len(verdicts) != len(ts)+1 {
+			err = fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts)-1, len(ts))
+		}
+	}
+	for i, t := range ts {
+		if err != nil {
+			t.settle(answer{err: unavailable("accept a call of "+t.call.Runner, err)})
+			continue
+		}
+		switch verdict := text(verdicts[i+1]); verdict {
+		case "full":
+			t.settle(answer{err: fmt.Errorf("%w: runner %s", ErrFull, t.call.Runner)})
+		case "no worker":
+			t.settle(answer{err: fmt.Errorf("%w: %s", ErrNoWorker, t.call.Runner)})
+		default: // an entry, or "known"
+			if !t.accepted(place{t.call.Lane.number(), verdict}) {
+				p.giveUp(t)
+			}
+			if t.call.job {
+				t.settle(answer{})
+			}
+		}
+	}
+}

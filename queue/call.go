@@ -1,0 +1,183 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// Lane is the priority class of a call. The zero Lane is normal.
+type Lane uint8
+
+// The lanes.
+const (
+	Normal Lane = iota
+	High
+	Low
+)
+
+// number is the lane as scripts know it.
+func (l Lane) number() int {
+	switch l {
+	case High:
+		return laneHigh
+	case Low:
+		return laneLow
+	default:
+		return laneNormal
+	}
+}
+
+func laneOf(number int) Lane {
+	switch number {
+	case laneHigh:
+		return High
+	case laneLow:
+		return Low
+	default:
+		return Normal
+	}
+}
+
+// Call is one run of one method, as a gateway enqueues it.
+type Call struct {
+	// ID is made by [NewID].
+	ID     string
+	Runner string
+	Method string
+	Lane   Lane
+
+	// Rows is the size along the batch dimension, 1 for methods that are not
+	// batchable.
+	Rows int
+
+	// Group is equal for calls that can run together; "" is run alone.
+	Group string
+
+	// Inputs are the arguments, in the order of the method's signature.
+	Inputs []tensor.Named
+
+	// Timeout is the time from acceptance to the deadline.
+	Timeout time.Duration
+
+	// Caller is whose call it is.
+	Caller string
+
+	// Trace is the W3C traceparent of the client's request, or "".
+	Trace string
+
+	// Attempt counts from 0.
+	Attempt int
+
+	// Admission is checked when the call is accepted.
+	Admission Admission
+
+	// job: a record stands beside the entry. replyTo: the gateway that waits.
+	job     bool
+	replyTo string
+}
+
+// Admission are the bounds that the accept script holds a call against.
+type Admission struct {
+	// MaxCalls and MaxBytes bound what may be queued and running.
+	MaxCalls int
+	MaxBytes int64
+
+	// NeedWorker refuses the call with [ErrNoWorker] while no worker lives.
+	NeedWorker bool
+}
+
+// Timing says where the time of a call went. All of it is measured on Redis's
+// clock or within one process.
+type Timing struct {
+	// Queue is from acceptance until a worker cut the call's batch.
+	Queue time.Duration
+	// Batch is from there until execution began.
+	Batch time.Duration
+	// Execute is how long the call's batch ran.
+	Execute time.Duration
+	// Rows is the size of that batch.
+	Rows int
+}
+
+// Reply is the outcome of a call: outputs or an error.
+type Reply struct {
+	ID string
+
+	// Outputs are the method's values, in the order of its signature.
+	Outputs []tensor.Named
+
+	// Err is not nil if the call failed.
+	Err *CallError
+
+	Timing Timing
+}
+
+// CallError is why a call failed.
+type CallError struct {
+	// Code is one of the Code constants, for programs.
+	Code string `json:"code"`
+	// Message is for people.
+	Message string `json:"message"`
+	// Retryable: the same call may succeed later.
+	Retryable bool `json:"retryable"`
+}
+
+// Codes of a CallError.
+const (
+	// CodeInvalidInput: the runnable refused the input.
+	CodeInvalidInput = "invalid_input"
+	// CodeRunnerFailed: the runnable failed, or answered what it must not.
+	CodeRunnerFailed = "runner_failed"
+	// CodeWorkerLost: too many workers were lost while they ran the call.
+	CodeWorkerLost = "worker_lost"
+	// CodeDeadline: the deadline passed before execution began.
+	CodeDeadline = "deadline_exceeded"
+	// CodeMismatch: the runner's signature is not the one that the call was
+	// checked against.
+	CodeMismatch = "mismatch"
+)
+
+// Error is the message.
+func (e *CallError) Error() string { return e.Message }
+
+// State is where a job is.
+type State string
+
+// The states of a job. The last four are terminal.
+const (
+	Queued    State = "queued"
+	Running   State = "running"
+	Succeeded State = "succeeded"
+	Failed    State = "failed"
+	Canceled  State = "canceled"
+	Expired   State = "expired"
+)
+
+// Terminal reports whether a job in this state has ended.
+func (s State) Terminal() bool {
+	switch s {
+	case Succeeded, Failed, Canceled, Expired:
+		return true
+	case Queued, Running:
+	}
+	return false
+}
+
+// Job is the record of a call that the client comes back for. Times are those
+// of Redis's clock; those that have not come are zero.
+type Job struct {
+	ID       string
+	Runner   string
+	Method   string
+	State    State
+	Rows     int
+	Created  time.Time
+	Started  time.Time
+	Finished time.Time
+	Deadline time.Time
+	// Expires is when the record of an ended job is dropped.
+	Expires time.Time
+	// Err is why a failed job failed.
+	Err *CallError
+}

@@ -1,0 +1,303 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Ask is a question to the queue: take at most Rows rows if at least Enough
+// wait, or if the oldest call has waited Age.
+type Ask struct {
+	Rows, Enough int
+	Age          time.Duration
+}
+
+// Facts are what the queue knows at the moment of a cut, before it.
+type Facts struct {
+	// Now is Redis's clock.
+	Now time.Duration
+	// Rows and Calls wait.
+	Rows, Calls int
+	// Oldest and Newest are the ages of the oldest and newest call that waits.
+	Oldest, Newest time.Duration
+	// Left is the time to the nearest deadline, 0 if there is none.
+	Left time.Duration
+	// Arrived counts the rows accepted so far.
+	Arrived int64
+}
+
+// Cut is the answer to an [Ask].
+type Cut struct {
+	// Deliveries are the batch, in order of arrival. None: not yet.
+	Deliveries []Delivery
+	Facts
+	// More calls wait behind the batch.
+	More bool
+}
+
+// Delivery is a call in the hands of one consumer.
+type Delivery struct {
+	Call
+
+	// Waited is the time from acceptance to the cut.
+	Waited time.Duration
+
+	// Left is the time from the cut to the deadline.
+	Left time.Duration
+
+	// Suspect: the call lost a worker before, and comes alone.
+	Suspect bool
+
+	at    place
+	bytes int64
+}
+
+// place is where an entry is.
+type place struct {
+	lane  int
+	entry string
+}
+
+// Consumer takes the calls of one runner, for one instance. One goroutine uses
+// it, but [Consumer.Renew] may be called beside it.
+type Consumer struct {
+	queue        *Queue
+	runner, name string
+	keys         []string
+
+	// unsure is set when a cut may have delivered what never arrived here. Only
+	// the using goroutine touches it.
+	unsure bool
+
+	mu sync.Mutex
+	// held are the deliveries of this consumer, by call id. Guarded by mu.
+	held map[place]string
+}
+
+// NewConsumer returns the consumer of a worker's instance. worker is unique
+// among all that ever were.
+func (q *Queue) NewConsumer(runner, worker string, instance int) *Consumer {
+	return &Consumer{
+		queue: q, runner: runner, name: worker + "/" + strconv.Itoa(instance),
+		keys: q.keys.shardKeys(runner), held: map[place]string{},
+	}
+}
+
+// Cut asks for a batch. Calls that cannot be decoded do not come out of it: they
+// become dead letters.
+func (c *Consumer) Cut(ctx context.Context, ask Ask) (Cut, error) {
+	if c.unsure {
+		if err := c.release(ctx, "except", c.places()); err != nil {
+			return Cut{}, unavailable("release what a cut may have delivered", err)
+		}
+		c.unsure = false
+	}
+	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.cut, c.keys,
+		c.name, ask.Rows, ask.Enough, ask.Age.Microseconds(), c.queue.config.Retention.Milliseconds())
+	if err != nil {
+		c.unsure = isConnection(err)
+		return Cut{}, unavailable("cut a batch of "+c.runner, err)
+	}
+	return c.read(ctx, answer)
+}
+
+// Fields of the answer to a cut, and of each call in it.
+const (
+	cutFacts = 8
+	cutCall  = 10
+)
+
+func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
+	l, err := list(answer)
+	if err != nil || len(l) < cutFacts || (len(l)-cutFacts)%cutCall != 0 {
+		return Cut{}, fmt.Errorf("%w: a cut answered %d values", ErrMalformed, len(l))
+	}
+	out := Cut{Facts: Facts{
+		Now: micros(l[0]), Calls: int(number(l[1])), Rows: int(number(l[2])),
+		Oldest: micros(l[3]), Newest: micros(l[4]), Arrived: number(l[6]),
+	}, More: number(l[7]) == 1}
+	if left := number(l[5]); left >= 0 {
+		out.Left = max(time.Duration(left)*time.Microsecond, time.Microsecond)
+	}
+	var bad []error
+	for l = l[cutFacts:]; len(l) > 0; l = l[cutCall:] {
+		d, err := c.delivery(l[:cutCall], out.Now)
+		if err != nil {
+			bad = append(bad, c.bury(ctx, d, text(l[9]), err))
+			continue
+		}
+		out.Deliveries = append(out.Deliveries, d)
+	}
+	c.hold(out.Deliveries)
+	return out, errors.Join(bad...)
+}
+
+// delivery decodes one call of a cut.
+func (c *Consumer) delivery(l []any, now time.Duration) (Delivery, error) {
+	d := Delivery{
+		at: place{int(number(l[0])), text(l[1])}, Suspect: number(l[2]) > 0,
+		bytes: number(l[6]), Waited: now - micros(l[7]), Left: micros(l[8]) - now,
+	}
+	envelope := text(l[3])
+	call, err := decodeEnvelope(unsafe.Slice(unsafe.StringData(envelope), len(envelope))) // inputs are never written to
+	if err != nil {
+		return d, err
+	}
+	call.Runner, call.Rows, call.Group = c.runner, int(number(l[4])), text(l[5])
+	if call.Rows < 1 || call.job != (text(l[9]) != "") {
+		return d, fmt.Errorf("%w: the envelope contradicts the fields beside it", ErrMalformed)
+	}
+	call.Timeout = d.Left + d.Waited
+	d.Call = call
+	return d, nil
+}
+
+// bury gives up a delivery that cannot be decoded.
+func (c *Consumer) bury(ctx context.Context, d Delivery, job string, reason error) error {
+	reply := appendReply(nil, &Reply{Err: &CallError{Code: CodeMismatch, Message: reason.Error()}})
+	_, err := c.queue.scripts.run(ctx, &c.queue.scripts.bury, c.keys,
+		d.at.lane, d.at.entry, reason.Error(), job, reply, c.queue.config.Retention.Milliseconds())
+	if err != nil {
+		c.unsure = true
+		return unavailable("bury a malformed call", err)
+	}
+	return nil
+}
+
+func (c *Consumer) hold(ds []Delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range ds {
+		c.held[d.at] = d.ID
+	}
+}
+
+func (c *Consumer) letGo(ds ...Delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range ds {
+		delete(c.held, d.at)
+	}
+}
+
+func (c *Consumer) places() []place {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ps := make([]place, 0, len(c.held))
+	for p := range c.held {
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// Wait waits for the bell, for at most d and at most about a second. It reports
+// whether it rang. While it waits it does not notice the end of ctx.
+func (c *Consumer) Wait(ctx context.Context, d time.Duration) (bool, error) {
+	if d = min(d, maxBlock); d < time.Millisecond {
+		d = time.Millisecond // Redis would take 0 for ever
+	}
+	seconds := strconv.FormatFloat(d.Seconds(), 'f', 6, 64)
+	err := c.queue.block.Do(ctx, "BLPOP", c.queue.keys.bell(c.runner), seconds).Err()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	if err != nil {
+		return false, unavailable("wait for the bell of "+c.runner, err)
+	}
+	return true, nil
+}
+
+// Ring rings the bell for another instance, for one that heard it but stops.
+func (c *Consumer) Ring(ctx context.Context) error {
+	if err := c.queue.redis.LPush(ctx, c.queue.keys.bell(c.runner), "1").Err(); err != nil {
+		return unavailable("ring the bell of "+c.runner, err)
+	}
+	return nil
+}
+
+// Release gives calls back that were not executed. They keep their place.
+func (c *Consumer) Release(ctx context.Context, ds []Delivery) error {
+	ps := make([]place, len(ds))
+	for i, d := range ds {
+		ps[i] = d.at
+	}
+	if err := c.release(ctx, "only", ps); err != nil {
+		return unavailable("release calls of "+c.runner, err)
+	}
+	c.letGo(ds...)
+	return nil
+}
+
+func (c *Consumer) release(ctx context.Context, which string, ps []place) error {
+	_, err := c.queue.scripts.run(ctx, &c.queue.scripts.release, c.keys, appendPlaces([]any{c.name, which, len(ps)}, ps)...)
+	return err
+}
+
+func appendPlaces(args []any, ps []place) []any {
+	for _, p := range ps {
+		args = append(args, p.lane, p.entry)
+	}
+	return args
+}
+
+// Renew renews the lease on all that the consumer holds. It returns the ids of
+// calls that are not its any more; what they answer has no effect unless it is
+// a success that comes first.
+func (c *Consumer) Renew(ctx context.Context) (lost []string, err error) {
+	ps := c.places()
+	for len(ps) > 0 {
+		n := min(len(ps), maxIDs)
+		owned, err := c.owned(ctx, ps[:n])
+		if err != nil {
+			return lost, unavailable("renew leases of "+c.runner, err)
+		}
+		c.mu.Lock()
+		for i, p := range ps[:n] {
+			if id, held := c.held[p]; held && !owned[i] {
+				lost = append(lost, id)
+				delete(c.held, p)
+			}
+		}
+		c.mu.Unlock()
+		ps = ps[n:]
+	}
+	return lost, nil
+}
+
+// owned reports which entries are still this consumer's, and renews those.
+func (c *Consumer) owned(ctx context.Context, ps []place) ([]bool, error) {
+	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.owned, c.keys, appendPlaces([]any{c.name, len(ps)}, ps)...)
+	if err != nil {
+		return nil, err
+	}
+	l, err := list(answer)
+	if err != nil || len(l) != len(ps) {
+		return nil, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(l), len(ps))
+	}
+	owned := make([]bool, len(ps))
+	for i := range owned {
+		owned[i] = number(l[i]) == 1
+	}
+	return owned, nil
+}
+
+// Leave gives back whatever the consumer still holds.
+func (c *Consumer) Leave(ctx context.Context) error {
+	if err := c.release(ctx, "except", nil); err != nil {
+		return unavailable("leave "+c.runner, err)
+	}
+	c.mu.Lock()
+	clear(c.held)
+	c.mu.Unlock()
+	return nil
+}
+
+// maxIDs is how many calls one script handles: its lists go through Lua's stack.
+const maxIDs = 128

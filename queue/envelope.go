@@ -1,0 +1,106 @@
+package queue
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// The envelope is field "e" of a stream entry: all of a call that scripts need
+// not see. Version 1, integers little-endian:
+//
+//	0      1      2      3      4           8              16
+//	+------+------+------+------+-----------+--------------+
+//	| 0xE5 |  1   | flags| lane |  attempt  | start within |   bit 0 of flags: job
+//	+------+------+------+------+-----------+--------------+   start within: µs, 0 is none (reserved)
+//	| id | method | caller | traceparent | tracestate | reply to |   each uvarint length, bytes
+//	+----+--------+--------+-------------+------------+----------+
+//	| inputs: see tensor.AppendNamed                             |
+//	+------------------------------------------------------------+
+//
+// Beside it, in plain fields: r rows, g group, b bytes, t accepted and d
+// deadline (µs of Redis's clock), j the id of a job or "".
+const (
+	envelopeMagic   = 0xE5
+	envelopeVersion = 1
+	envelopeHeader  = 16
+	envelopeJob     = 1 << 0
+
+	// maxField bounds each string of an envelope.
+	maxField = 1024
+)
+
+// appendEnvelope appends the call's envelope to dst.
+func appendEnvelope(dst []byte, c *Call) []byte {
+	var flags byte
+	if c.job {
+		flags |= envelopeJob
+	}
+	dst = append(dst, envelopeMagic, envelopeVersion, flags, byte(c.Lane.number()))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(c.Attempt))
+	dst = binary.LittleEndian.AppendUint64(dst, 0)
+	for _, s := range [...]string{c.ID, c.Method, c.Caller, c.Trace, "", c.replyTo} {
+		dst = appendString(dst, s)
+	}
+	return tensor.AppendNamed(dst, c.Inputs)
+}
+
+// decodeEnvelope reads an envelope. The call's inputs alias src. What is beside
+// the envelope in the entry, and the runner, is left zero.
+func decodeEnvelope(src []byte) (Call, error) {
+	if len(src) < envelopeHeader || src[0] != envelopeMagic {
+		return Call{}, fmt.Errorf("%w: not an envelope", ErrMalformed)
+	}
+	if src[1] != envelopeVersion {
+		return Call{}, fmt.Errorf("%w: envelope version %d, this program knows %d", ErrMalformed, src[1], envelopeVersion)
+	}
+	c := Call{
+		job:     src[2]&envelopeJob != 0,
+		Lane:    laneOf(int(src[3])),
+		Attempt: int(binary.LittleEndian.Uint32(src[4:])),
+	}
+	rest := src[envelopeHeader:]
+	var reserved string
+	for _, field := range [...]*string{&c.ID, &c.Method, &c.Caller, &c.Trace, &reserved, &c.replyTo} {
+		var err error
+		if *field, rest, err = cutString(rest); err != nil {
+			return Call{}, err
+		}
+	}
+	inputs, rest, err := tensor.DecodeNamed(rest)
+	if err != nil {
+		return Call{}, fmt.Errorf("%w: inputs: %w", ErrMalformed, err)
+	}
+	if len(rest) > 0 {
+		return Call{}, fmt.Errorf("%w: %d bytes after the inputs", ErrMalformed, len(rest))
+	}
+	c.Inputs = inputs
+	return c, nil
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func cutString(src []byte) (s string, rest []byte, err error) {
+	n, k := binary.Uvarint(src)
+	if k <= 0 || n > maxField || n > uint64(len(src)-k) {
+		return "", nil, fmt.Errorf("%w: a string is cut off or longer than %d bytes", ErrMalformed, maxField)
+	}
+	return string(src[k : k+int(n)]), src[k+int(n):], nil
+}
+
+// checkFields refuses a call that could not be decoded again.
+func checkFields(c *Call) error {
+	for _, s := range [...]string{c.ID, c.Method, c.Caller, c.Trace, c.replyTo, c.Group} {
+		if len(s) > maxField {
+			return fmt.Errorf("%w: a field of %d bytes, at most %d", ErrMalformed, len(s), maxField)
+		}
+	}
+	if c.Rows < 1 || c.Timeout < time.Microsecond {
+		return fmt.Errorf("%w: %d rows with a timeout of %s", ErrMalformed, c.Rows, c.Timeout)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+)
+
+// Outcome is how a delivery ended.
+type Outcome struct {
+	Delivery Delivery
+	// Reply goes to who asked. Its ID is set by [Consumer.Finish].
+	Reply Reply
+}
+
+// Finished says what a [Consumer.Finish] did.
+type Finished struct {
+	// Lost outcomes had no effect: the call had ended before, or it failed here
+	// after the lease on it was lost.
+	Lost int
+}
+
+// Finish ends calls: awaited ones are answered, jobs get their terminal state.
+// After an error it may be called again with the same outcomes; what was done
+// is not done twice.
+//
+// The reply of an awaited call is sent before its entry is removed, in one
+// round trip: a crash between the two leads to a second reply, which the
+// gateway drops. Failures are sent only by the owner of the call.
+func (c *Consumer) Finish(ctx context.Context, outcomes []Outcome) (Finished, error) {
+	var done Finished
+	for len(outcomes) > 0 {
+		n := min(len(outcomes), maxIDs)
+		lost, err := c.finish(ctx, outcomes[:n])
+		if err != nil {
+			return done, err
+		}
+		done.Lost += lost
+		outcomes = outcomes[n:]
+	}
+	return done, nil
+}
+
+func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, err error) {
+	mine, err := c.mayFail(ctx, outcomes)
+	if err != nil {
+		return 0, unavailable("finish calls of "+c.runner, err)
+	}
+	replies, hints := mailbag{}, mailbag{}
+	args := make([]any, 0, 3+7*len(outcomes))
+	args = append(args, c.name, c.queue.config.Retention.Milliseconds(), len(outcomes))
+	for i := range outcomes {
+		d, r := &outcomes[i].Delivery, &outcomes[i].Reply
+		verdict, job, result := "ok", "", []byte(nil)
+		if r.Err != nil {
+			verdict = "failed"
+		}
+		body := appendReply(make([]byte, 0, 64+size(r)), r)
+		switch {
+		case d.job:
+			job, result = d.ID, body
+			hints.add(d.replyTo, d.ID, appendHint(nil))
+		case r.Err == nil || mine[i]:
+			replies.add(d.replyTo, d.ID, body)
+		}
+		args = append(args, d.at.lane, d.at.entry, verdict, d.Rows, d.bytes, job, result)
+	}
+	s := c.queue.scripts
+	evs := replies.evaluations(c.queue)
+	at := len(evs)
+	evs = append(evs, evaluation{&s.finish, c.keys, args})
+	evs = append(evs, hints.evaluations(c.queue)...)
+	answers, err := s.runAll(ctx, evs)
+	if err != nil {
+		return 0, unavailable("finish calls of "+c.runner, err)
+	}
+	verdicts, err := list(answers[at])
+	if err != nil || len(verdicts) != len(outcomes) {
+		return 0, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts), len(outcomes))
+	}
+	for i := range outcomes {
+		c.letGo(outcomes[i].Delivery)
+		if number(verdicts[i]) == 0 {
+			lost++
+		}
+	}
+	return lost, nil
+}
+
+// mayFail reports for each awaited call that failed whether this consumer still
+// owns it, and so may say so.
+func (c *Consumer) mayFail(ctx context.Context, outcomes []Outcome) ([]bool, error) {
+	may := make([]bool, len(outcomes))
+	var ask []place
+	var which []int
+	for i := range outcomes {
+		if outcomes[i].Reply.Err != nil && !outcomes[i].Delivery.job {
+			ask = append(ask, outcomes[i].Delivery.at)
+			which = append(which, i)
+		}
+	}
+	if len(ask) == 0 {
+		return may, nil
+	}
+	owned, err := c.owned(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range which {
+		may[i] = owned[k]
+	}
+	return may, nil
+}
+
+// size is about what a reply's outputs take when encoded.
+func size(r *Reply) int {
+	n := 0
+	for _, o := range r.Outputs {
+		n += len(o.Name) + len(o.Tensor.Data()) + 32
+	}
+	return n
+}
+
+// mailbag holds replies by the gateway that they go to: call id, reply, and so
+// on.
+type mailbag map[string][]any
+
+func (m mailbag) add(gateway, id string, body []byte) {
+	if gateway != "" {
+		m[gateway] = append(m[gateway], id, body)
+	}
+}
+
+// evaluations are the scripts that send the replies, each as one entry.
+func (m mailbag) evaluations(q *Queue) []evaluation {
+	evs := make([]evaluation, 0, len(m))
+	for gateway, pairs := range m {
+		args := append([]any{q.config.MaxReplyBytes}, pairs...)
+		evs = append(evs, evaluation{&q.scripts.reply, []string{q.keys.replies(gateway), q.keys.replyBytes(gateway)}, args})
+	}
+	return evs
+}

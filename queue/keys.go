@@ -1,0 +1,84 @@
+package queue
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+)
+
+// keys names everything that Ekiben keeps in Redis. No other file spells a key.
+//
+// All keys of a shard carry the tag {<runner>~<shard>}, so that one script may
+// touch them in a Redis Cluster. There is one shard, 0, today.
+//
+//	<prefix>:runners                              set     names of all runners
+//	<prefix>:{<runner>~<shard>}:calls:<lane>      stream  calls, waiting and in flight
+//	<prefix>:{<runner>~<shard>}:meter             hash    what waits, see scripts/lib.lua
+//	<prefix>:{<runner>~<shard>}:due               zset    <lane>:<entry> by deadline, in µs
+//	<prefix>:{<runner>~<shard>}:crashes           hash    entry -> leases lost
+//	<prefix>:{<runner>~<shard>}:bell              list    at most one token: come and ask
+//	<prefix>:{<runner>~<shard>}:dead              stream  dead letters
+//	<prefix>:{<runner>~<shard>}:job:<id>          hash    record of a job
+//	<prefix>:{<runner>~<shard>}:spec              string  the runner's spec, JSON
+//	<prefix>:{<runner>~<shard>}:workers           zset    worker -> last heartbeat, in ms
+//	<prefix>:{<runner>~<shard>}:beats             hash    worker -> its heartbeat, JSON
+//	<prefix>:{gw~<gateway>}:replies               stream  replies to one gateway
+//	<prefix>:{gw~<gateway>}:bytes                 string  bytes in that stream
+type keys struct{ prefix string }
+
+// shard is the only one today.
+const shard = "0"
+
+// Lanes by number, as scripts know them.
+const (
+	laneHigh = iota + 1
+	laneNormal
+	laneLow
+	lanes = 3
+)
+
+var laneNames = [...]string{laneHigh: "high", laneNormal: "normal", laneLow: "low"}
+
+func (k keys) runners() string { return k.prefix + ":runners" }
+
+func (k keys) calls(runner string, lane int) string { return k.of(runner, "calls:"+laneNames[lane]) }
+func (k keys) meter(runner string) string           { return k.of(runner, "meter") }
+func (k keys) due(runner string) string             { return k.of(runner, "due") }
+func (k keys) crashes(runner string) string         { return k.of(runner, "crashes") }
+func (k keys) bell(runner string) string            { return k.of(runner, "bell") }
+func (k keys) dead(runner string) string            { return k.of(runner, "dead") }
+func (k keys) job(runner, id string) string         { return k.of(runner, "job:"+id) }
+func (k keys) spec(runner string) string            { return k.of(runner, "spec") }
+func (k keys) workers(runner string) string         { return k.of(runner, "workers") }
+func (k keys) beats(runner string) string           { return k.of(runner, "beats") }
+
+func (k keys) replies(gateway string) string    { return k.prefix + ":{gw~" + gateway + "}:replies" }
+func (k keys) replyBytes(gateway string) string { return k.prefix + ":{gw~" + gateway + "}:bytes" }
+
+func (k keys) of(runner, what string) string {
+	return k.prefix + ":{" + runner + "~" + shard + "}:" + what
+}
+
+// shardKeys are the keys that every script of a shard is given, in the order
+// that scripts/lib.lua names them.
+func (k keys) shardKeys(runner string) []string {
+	return []string{
+		k.calls(runner, laneHigh), k.calls(runner, laneNormal), k.calls(runner, laneLow),
+		k.meter(runner), k.due(runner), k.crashes(runner), k.bell(runner), k.dead(runner),
+		k.workers(runner), k.beats(runner), k.job(runner, ""),
+	}
+}
+
+// NewID returns an id for a call of the runner: <runner>~<shard>~<random>, with
+// 128 bits that cannot be guessed. An id finds its shard by itself.
+func NewID(runner string) string { return runner + "~" + shard + "~" + rand.Text() }
+
+// RunnerOf returns the runner in an id made by [NewID], or [ErrUnknownJob].
+func RunnerOf(id string) (string, error) {
+	runner, rest, ok := strings.Cut(id, "~")
+	s, random, ok2 := strings.Cut(rest, "~")
+	if !ok || !ok2 || runner == "" || s != shard || random == "" || strings.ContainsAny(id, "{}:\r\n") {
+		return "", fmt.Errorf("%w: %q is not the id of a job", ErrUnknownJob, id)
+	}
+	return runner, nil
+}

@@ -1,0 +1,151 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Errors that callers act on, with errors.Is.
+var (
+	// ErrFull means that the runner has as many calls or bytes queued as it may.
+	ErrFull = errors.New("queue is full")
+
+	// ErrNoWorker means that no worker serves the runner at present.
+	ErrNoWorker = errors.New("no worker serves the runner")
+
+	// ErrDeadline means that the call's time was over before it was answered.
+	ErrDeadline = errors.New("deadline passed")
+
+	// ErrUnavailable means that Redis did not answer, or refused. Whether a
+	// call was accepted is then not known.
+	ErrUnavailable = errors.New("queue is not available")
+
+	// ErrUnknownRunner means that no worker ever announced the runner.
+	ErrUnknownRunner = errors.New("unknown runner")
+
+	// ErrUnknownJob means that there is no such job, or none any more.
+	ErrUnknownJob = errors.New("unknown job")
+
+	// ErrNotDone means that a job has no result yet.
+	ErrNotDone = errors.New("job is not done")
+
+	// ErrMalformed means that an entry or reply cannot be decoded.
+	ErrMalformed = errors.New("malformed entry")
+)
+
+// Config says where the queue is and how it behaves. Start from
+// [DefaultConfig].
+type Config struct {
+	// URL is that of the Redis server, redis://, rediss:// or unix://.
+	URL string
+
+	// Prefix comes before all keys. Deployments that share a Redis differ in it.
+	Prefix string
+
+	// Lease is how long a delivery stays with a worker that shows no sign of
+	// life. Workers renew it every quarter.
+	Lease time.Duration
+
+	// MaxLostLeases is how many workers a call may take down, or lose, before
+	// it is given up as a dead letter.
+	MaxLostLeases int
+
+	// Retention is how long the record and result of an ended job are kept.
+	Retention time.Duration
+
+	// WorkerTTL is how long after its last heartbeat a worker counts as alive.
+	WorkerTTL time.Duration
+
+	// MaxReplyBytes bounds the replies that wait for one gateway.
+	MaxReplyBytes int64
+}
+
+// DefaultConfig returns the configuration that most deployments run with. It
+// has no URL.
+func DefaultConfig() Config {
+	return Config{
+		Prefix:        "ekiben",
+		Lease:         15 * time.Second,
+		MaxLostLeases: 5,
+		Retention:     time.Hour,
+		WorkerTTL:     10 * time.Second,
+		MaxReplyBytes: 256 << 20,
+	}
+}
+
+func (c Config) validate() error {
+	var errs []error
+	if c.Prefix == "" {
+		errs = append(errs, errors.New("prefix is empty"))
+	}
+	for name, d := range map[string]time.Duration{"lease": c.Lease, "retention": c.Retention, "worker ttl": c.WorkerTTL} {
+		if d < time.Millisecond {
+			errs = append(errs, fmt.Errorf("%s is %s, want at least 1ms", name, d))
+		}
+	}
+	if c.MaxLostLeases < 1 || c.MaxReplyBytes < 1 {
+		errs = append(errs, errors.New("max lost leases and max reply bytes must be at least 1"))
+	}
+	return errors.Join(errs...)
+}
+
+// Queue is a connection to the queues of all runners. It is safe for concurrent
+// use.
+type Queue struct {
+	config Config
+	keys   keys
+
+	// redis serves commands that answer at once, block those that wait. Neither
+	// retries by itself: a retried accept would queue a call twice.
+	redis, block *redis.Client
+
+	scripts *scripts
+}
+
+// Open prepares a connection; it does not need the server yet.
+func Open(c Config) (*Queue, error) {
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("queue: configuration: %w", err)
+	}
+	options, err := redis.ParseURL(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("queue: redis url: %w", err)
+	}
+	options.MaxRetries = -1
+	options.ContextTimeoutEnabled = true
+	options.DisableIdentity = true
+	blocking := *options
+	// A blocking read holds a connection; there is one for every idle instance.
+	blocking.PoolSize = 1024
+	blocking.ReadTimeout = maxBlock + 5*time.Second
+	q := &Queue{
+		config: c, keys: keys{c.Prefix},
+		redis: redis.NewClient(options), block: redis.NewClient(&blocking),
+	}
+	q.scripts = newScripts(q.redis)
+	return q, nil
+}
+
+// Close closes the connection.
+func (q *Queue) Close() error { return errors.Join(q.redis.Close(), q.block.Close()) }
+
+// Ping reports whether Redis answers.
+func (q *Queue) Ping(ctx context.Context) error {
+	if err := q.redis.Ping(ctx).Err(); err != nil {
+		return unavailable("ping", err)
+	}
+	return nil
+}
+
+// maxBlock is the longest that a blocking command blocks, so that a connection
+// that died unnoticed is found out.
+const maxBlock = time.Second
+
+// unavailable wraps an error of Redis or of the way to it.
+func unavailable(what string, err error) error {
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
+}

@@ -1,0 +1,14 @@
+#!lua flags=allow-oom
+-- Bury: give up a delivered call that cannot be decoded.
+--
+-- ARGV[1]  lane       ARGV[2]  entry     ARGV[3]  reason
+-- ARGV[4]  job id or ""                  ARGV[5]  result of the job
+-- ARGV[6]  retention of an ended job in ms
+--
+-- Returns 1, or 0 if the entry is gone.
+local lane, id = tonumber(ARGV[1]), ARGV[2]
+local e = call("XRANGE", KEYS[lane], id, id)[1]
+if not e then return 0 end
+bury(lane, id, e[2], ARGV[3])
+if ARGV[4] ~= "" then finish(ARGV[4], "failed", clock(), tonumber(ARGV[6]), "result", ARGV[5]) end
+return 1

@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- Cancel: take a call off the queue that nobody wants any more.
+--
+-- ARGV[1]  job id, or "" for an awaited call, which is named by
+-- ARGV[2]  lane      ARGV[3]  entry
+-- ARGV[4]  retention of an ended job in ms
+--
+-- Returns "removed" if it waited and will not run, "running" if it is in
+-- flight (its result will be dropped), "gone" if it has ended.
+local job, lane, id, retention = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+if job ~= "" then
+	local rec = call("HMGET", JOB .. job, "lane", "entry")
+	if not rec[1] then return "gone" end
+	lane, id = tonumber(rec[1]), rec[2]
+	if not finish(job, "canceled", clock(), retention) then return "gone" end
+end
+local v = fields(lane, id)
+if not v then return "gone" end
+local who = owner(lane, id)
+if who and who ~= RELEASED then
+	call("HINCRBY", METER, "n_canceled", 1)
+	return "running"
+end
+waits(lane, -1, -v.r, who and -1 or 0)
+drop(lane, id, v.b)
+call("HINCRBY", METER, "n_canceled", 1)
+return "removed"

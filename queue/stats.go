@@ -1,0 +1,74 @@
+package queue
+
+import "time"
+
+// Stats are what a runner's queue looks like at one moment.
+type Stats struct {
+	Runner string
+
+	// At is Redis's clock, for differences between two Stats.
+	At time.Duration
+
+	// Depth is how many calls are queued or running: what XLEN says.
+	Depth int
+
+	// Waiting is how many of them wait, WaitingRows how many rows those have.
+	Waiting, WaitingRows int
+
+	// Bytes is the size of all entries, waiting and running.
+	Bytes int64
+
+	// Oldest is how long the oldest waiting call has waited.
+	Oldest time.Duration
+
+	// Workers is how many workers are alive.
+	Workers int
+
+	// Counters since the queue exists; they restart at 0 when Redis is flushed.
+	Accepted, Finished, FinishedRows, Expired, Canceled, Buried int64
+
+	// DeadLetters is how many are kept.
+	DeadLetters int
+}
+
+// Heartbeat is what a worker says about itself and one of its runners, every
+// few seconds.
+type Heartbeat struct {
+	Worker    string `json:"worker"`
+	Host      string `json:"host"`
+	PID       int    `json:"pid"`
+	Instances int    `json:"instances"`
+	Busy      int    `json:"busy"`
+	Draining  bool   `json:"draining,omitempty"`
+
+	// Counters since the worker started.
+	Batches int64 `json:"batches"`
+	Rows    int64 `json:"rows"`
+	Calls   int64 `json:"calls"`
+	Failed  int64 `json:"failed"`
+
+	// The cost model: a batch of n rows takes FixedMS + n*PerRowMS. Zero until
+	// learnt.
+	FixedMS  float64 `json:"fixed_ms"`
+	PerRowMS float64 `json:"per_row_ms"`
+
+	// Latency counts the calls that ended in about the last minute, by time from
+	// acceptance to their end: Latency[i] took at most [LatencyBound](i).
+	Latency []int64 `json:"latency,omitempty"`
+
+	// Age is how long ago the heartbeat was, set when it is read.
+	Age time.Duration `json:"-"`
+}
+
+// LatencyBuckets is the length of [Heartbeat.Latency].
+const LatencyBuckets = 64
+
+// LatencyBound is the upper bound of bucket i: 100µs · 1.25^i, to about 100s.
+// The last bucket has none.
+func LatencyBound(i int) time.Duration {
+	bound := float64(100 * time.Microsecond)
+	for range i {
+		bound *= 1.25
+	}
+	return time.Duration(bound)
+}
