@@ -64,18 +64,20 @@ func DecodeBinary(src []byte) (t Tensor, rest []byte, err error) {
 		return Tensor{}, nil, fmt.Errorf("%w: rank %d, at most %d", ErrInvalid, rank, MaxRank)
 	}
 	rest = src[2:]
-	var dims [MaxRank]int
-	for i := range rank {
-		if dims[i], rest, err = readUvarint(rest, "dimension"); err != nil {
+	shape := make([]int, rank)
+	for i := range shape {
+		if shape[i], rest, err = readUvarint(rest, "dimension"); err != nil {
 			return Tensor{}, nil, err
 		}
 	}
-	data, rest, err := readBlock(rest, "data")
+	data, rest, err := readBlock(rest, "length of data")
 	if err != nil {
 		return Tensor{}, nil, err
 	}
-	t, err = New(dtype, dims[:rank], data)
-	return t, rest, err
+	if err := check(dtype, shape, data); err != nil {
+		return Tensor{}, nil, err
+	}
+	return Tensor{dtype: dtype, shape: shape, data: data}, rest, nil
 }
 
 // CheckNamed reports what [DecodeNamed] would refuse in a list: more than
@@ -132,7 +134,7 @@ func DecodeNamed(src []byte) (vs []Named, rest []byte, err error) {
 	vs = make([]Named, count)
 	for i := range vs {
 		var name []byte
-		if name, rest, err = readBlock(rest, "name"); err != nil {
+		if name, rest, err = readBlock(rest, "length of name"); err != nil {
 			return nil, nil, fmt.Errorf("value %d: %w", i, err)
 		}
 		if len(name) > MaxName {
@@ -162,12 +164,12 @@ func readUvarint(src []byte, what string) (n int, rest []byte, err error) {
 
 // readBlock reads a length and as many bytes.
 func readBlock(src []byte, what string) (block, rest []byte, err error) {
-	n, rest, err := readUvarint(src, "length of "+what)
+	n, rest, err := readUvarint(src, what)
 	if err != nil {
 		return nil, nil, err
 	}
 	if n > len(rest) {
-		return nil, nil, fmt.Errorf("%w: %d bytes of %s claimed, %d are left", ErrInvalid, n, what, len(rest))
+		return nil, nil, fmt.Errorf("%w: a %s is %d bytes, %d are left", ErrInvalid, what, n, len(rest))
 	}
 	return rest[:n:n], rest[n:], nil
 }

@@ -38,25 +38,32 @@ type Named struct {
 // element of [Bool] is 0 or 1. The tensor keeps data, which must not change from
 // here on.
 func New(dtype DType, shape []int, data []byte) (Tensor, error) {
-	if !dtype.Valid() {
-		return Tensor{}, fmt.Errorf("%w: data type %d", ErrInvalid, uint8(dtype))
-	}
-	n, err := Elements(shape)
-	if err != nil {
-		return Tensor{}, err
-	}
-	if dtype == Bytes {
-		err = checkItems(data, n)
-	} else if hi, want := bits.Mul64(uint64(n), uint64(dtype.Size())); hi != 0 || want != uint64(len(data)) {
-		err = fmt.Errorf("%w: %s of shape %v has %d elements of %d bytes, got %d bytes",
-			ErrInvalid, dtype, shape, n, dtype.Size(), len(data))
-	} else if dtype == Bool {
-		err = checkBools(data)
-	}
-	if err != nil {
+	if err := check(dtype, shape, data); err != nil {
 		return Tensor{}, err
 	}
 	return Tensor{dtype: dtype, shape: slices.Clone(shape), data: data}, nil
+}
+
+// check holds data in raw form against its type and shape.
+func check(dtype DType, shape []int, data []byte) error {
+	if !dtype.Valid() {
+		return fmt.Errorf("%w: data type %d", ErrInvalid, uint8(dtype))
+	}
+	n, err := Elements(shape)
+	if err != nil {
+		return err
+	}
+	if dtype == Bytes {
+		return checkItems(data, n)
+	}
+	if hi, want := bits.Mul64(uint64(n), uint64(dtype.Size())); hi != 0 || want != uint64(len(data)) {
+		return fmt.Errorf("%w: %s of shape %v has %d elements of %d bytes, got %d bytes",
+			ErrInvalid, dtype, shape, n, dtype.Size(), len(data))
+	}
+	if dtype == Bool {
+		return checkBools(data)
+	}
+	return nil
 }
 
 // Elements is the number of elements of a shape. It fails for negative
