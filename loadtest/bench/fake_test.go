@@ -1,0 +1,60 @@
+package bench_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ekiben/ekiben/loadtest/bench"
+)
+
+// TestMain makes the test binary play the processes that benchmarks start.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && (os.Args[1] == "gateway" || os.Args[1] == "worker") {
+		fmt.Printf("pid=%d\n", os.Getpid())
+		fmt.Fprintln(os.Stderr, fake(os.Args[1]))
+		os.Exit(1)
+	}
+	if len(os.Args) == 3 && os.Args[1] == "fake-bare" {
+		fmt.Printf("pid=%d\n", os.Getpid())
+		fmt.Fprintln(os.Stderr, bench.Bare(os.Args[2]))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// fake is a gateway that answers every call with its body, or a worker that
+// forms a batch of 32 rows whenever it is asked.
+func fake(role string) error {
+	if os.Getenv("EKIBEN_REDIS_URL") == "" {
+		return fmt.Errorf("a %s needs EKIBEN_REDIS_URL", role)
+	}
+	addr := os.Getenv("EKIBEN_HTTP_ADDR")
+	if role == "worker" {
+		addr = os.Getenv("EKIBEN_OPS_ADDR")
+		if _, err := os.Stat(os.Getenv("EKIBEN_CONFIG")); err != nil {
+			return err
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /v1/runners/{runner}/{method}", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		_, _ = w.Write(body)
+	})
+	var asked atomic.Int64
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		n := asked.Add(1)
+		for _, runner := range []string{"burst", "pair", "sleep"} {
+			_, _ = fmt.Fprintf(w, "ekiben_batch_rows_count{runner=%q} %d\nekiben_batch_rows_sum{runner=%[1]q} %d\n", runner, n, 32*n)
+			_, _ = fmt.Fprintf(w, "ekiben_batches_total{runner=%q,reason=\"full\"} %d\n", runner, n)
+		}
+	})
+	return http.ListenAndServe(addr, mux)
+}
