@@ -88,9 +88,12 @@ func TestAllBenchmarksRunAndEndWhatTheyStarted(t *testing.T) {
 		if strings.Contains(f.What, "mean batch / that of one worker") && (f.Value != "1.00" || !f.Met) {
 			t.Errorf("%+v: every fake worker forms batches of 32, want a ratio of 1", f)
 		}
+		if strings.Contains(f.What, "batches") && !strings.HasPrefix(f.Value, "32.0 rows") {
+			t.Errorf("%+v: every fake worker forms batches of 32", f)
+		}
 	}
-	if len(seen) != 5 || targets != 18 {
-		t.Errorf("figures of %d benchmarks with %d targets, want 5 with 18: %+v", len(seen), targets, figures)
+	if len(seen) != 5 || targets != 19 {
+		t.Errorf("figures of %d benchmarks with %d targets, want 5 with 19: %+v", len(seen), targets, figures)
 	}
 	started, alive := leftBehind(t, cfg.Keep)
 	// 2 systems for echo, 1 for sleep, 1 for sentiment, 4 for bursts, 2 for

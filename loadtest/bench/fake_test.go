@@ -52,7 +52,8 @@ func fake(role string) error {
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		n := asked.Add(1)
 		for _, runner := range []string{"burst", "pair", "sleep"} {
-			_, _ = fmt.Fprintf(w, "ekiben_batch_rows_count{runner=%q} %d\nekiben_batch_rows_sum{runner=%[1]q} %d\n", runner, n, 32*n)
+			_, _ = fmt.Fprintf(w, "ekiben_batch_rows_count{runner=%q} %d\n", runner, n)
+			_, _ = fmt.Fprintf(w, "ekiben_batch_rows_sum{runner=%q} %d\n", runner, 32*n)
 			_, _ = fmt.Fprintf(w, "ekiben_batches_total{runner=%q,reason=\"full\"} %d\n", runner, n)
 		}
 	})
