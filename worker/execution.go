@@ -1,0 +1,198 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// execution is one batch on its way to an outcome for each of its calls. It
+// belongs to the executing goroutine.
+type execution struct {
+	method *method
+	asked  time.Time
+
+	outcomes []queue.Outcome
+	// back are calls whose execution was cut short by the end of the worker.
+	back []queue.Delivery
+	// err is the first error that was not a client's fault, for the log.
+	err error
+}
+
+// run executes the calls together. If that fails it runs both halves by
+// themselves, and so on until whoever is to blame fails alone: with n calls, one
+// of them at fault, at most 1 + 2·log2(n) executions. ctx stops it; what is not
+// ended then goes back.
+func (x *execution) run(ctx context.Context, items []item) {
+	items = x.expire(items, time.Now())
+	if len(items) == 0 {
+		return
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = x.attempt(ctx, items)
+	}
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		for i := range items {
+			x.back = append(x.back, *items[i].delivery)
+		}
+	case len(items) == 1:
+		x.fail(&items[0], err)
+	default:
+		x.method.meters.bisections.Inc()
+		half := len(items) / 2
+		x.run(ctx, items[:half])
+		x.run(ctx, items[half:])
+	}
+}
+
+// expire fails the calls whose deadline has passed and returns the others.
+func (x *execution) expire(items []item, now time.Time) []item {
+	late := func(it *item) bool { return !now.Before(it.deadline) }
+	n := 0
+	for n < len(items) && !late(&items[n]) {
+		n++
+	}
+	if n == len(items) {
+		return items
+	}
+	inTime := append([]item(nil), items[:n]...)
+	for i := n; i < len(items); i++ {
+		if late(&items[i]) {
+			x.end(&items[i], queue.Reply{Err: expired("before the call was executed")})
+		} else {
+			inTime = append(inTime, items[i])
+		}
+	}
+	return inTime
+}
+
+// attempt executes the calls once. If it returns an error none of them has
+// ended.
+func (x *execution) attempt(ctx context.Context, items []item) error {
+	inputs, rows, err := x.join(items)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithDeadline(ctx, latest(items))
+	defer cancel()
+	began := time.Now()
+	outputs, failed, err := x.method.compute(ctx, inputs, rows)
+	if err != nil {
+		return err
+	}
+	return x.share(items, outputs, failed, queue.Timing{Batch: began.Sub(x.asked), Execute: time.Since(began), Rows: rows})
+}
+
+// join concatenates the inputs of the calls, each argument once.
+func (x *execution) join(items []item) (inputs []tensor.Tensor, rows int, err error) {
+	if len(items) == 1 {
+		return items[0].inputs, items[0].rows, nil
+	}
+	inputs = make([]tensor.Tensor, len(x.method.Inputs))
+	ts := make([]tensor.Tensor, len(items))
+	for a := range inputs {
+		for i := range items {
+			ts[i] = items[i].inputs[a]
+		}
+		if inputs[a], err = tensor.Concat(x.method.BatchDim.In, ts); err != nil {
+			return nil, 0, err
+		}
+	}
+	for i := range items {
+		rows += items[i].rows
+	}
+	return inputs, rows, nil
+}
+
+// share gives each call its rows of the outputs, or the error of its first row
+// that failed.
+func (x *execution) share(items []item, outputs []tensor.Tensor, failed runnables.RowErrors, timing queue.Timing) error {
+	width := len(outputs)
+	named := make([]tensor.Named, len(items)*width)
+	sizes := make([]int, len(items))
+	for i := range items {
+		sizes[i] = items[i].rows
+	}
+	for o, t := range outputs {
+		parts := []tensor.Tensor{t}
+		if len(items) > 1 {
+			var err error
+			if parts, err = tensor.Split(t, x.method.BatchDim.Out, sizes); err != nil {
+				return err
+			}
+		}
+		for i := range items {
+			named[i*width+o] = tensor.Named{Name: x.method.Outputs[o].Name, Tensor: parts[i]}
+		}
+	}
+	row := 0
+	for i := range items {
+		it := &items[i]
+		reply := queue.Reply{Timing: timing}
+		if err := firstError(failed, row, row+it.rows); err != nil {
+			reply.Err = callError(err)
+			x.note(err)
+		} else {
+			reply.Outputs = named[i*width : (i+1)*width : (i+1)*width]
+		}
+		x.end(it, reply)
+		row += it.rows
+	}
+	return nil
+}
+
+// firstError is the error of the first failed row in [from, to).
+func firstError(failed runnables.RowErrors, from, to int) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	for row := from; row < to; row++ {
+		if err := failed[row]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fail ends a call that failed alone.
+func (x *execution) fail(it *item, err error) {
+	reply := queue.Reply{Timing: queue.Timing{Rows: it.rows}}
+	if errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(it.deadline) {
+		reply.Err = expired("while the call was executed")
+	} else {
+		reply.Err = callError(err)
+		x.note(err)
+	}
+	x.end(it, reply)
+}
+
+func (x *execution) end(it *item, reply queue.Reply) {
+	reply.Timing.Queue = it.delivery.Waited
+	x.outcomes = append(x.outcomes, queue.Outcome{Delivery: *it.delivery, Reply: reply})
+}
+
+// note remembers an error for the log, unless the client is to blame: such
+// messages quote what the client sent.
+func (x *execution) note(err error) {
+	if x.err == nil && !errors.Is(err, runnables.ErrInput) {
+		x.err = err
+	}
+}
+
+// latest is the last deadline of the calls.
+func latest(items []item) time.Time {
+	t := items[0].deadline
+	for i := range items[1:] {
+		if d := items[i+1].deadline; d.After(t) {
+			t = d
+		}
+	}
+	return t
+}

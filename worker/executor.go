@@ -1,0 +1,104 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/ekiben/ekiben/batching"
+	"github.com/ekiben/ekiben/queue"
+)
+
+// ending is what the executor hands to the finisher: calls that have ended, and
+// calls to give back.
+type ending struct {
+	meters   *methodMeters
+	asked    time.Time
+	outcomes []queue.Outcome
+	back     []queue.Delivery
+}
+
+func (e *ending) empty() bool { return len(e.outcomes) == 0 && len(e.back) == 0 }
+
+// span is how long an execution of so many rows took.
+type span struct {
+	rows int
+	took time.Duration
+}
+
+// executor runs loads, one at a time. Its run method is the only goroutine that
+// calls the runnable.
+type executor struct {
+	runner *runner
+	loads  <-chan *load
+	done   chan<- []span
+	ended  chan<- ending
+}
+
+// run executes what comes out of loads until that is closed. Loads that it finds
+// when pull is done are given back; work stops the one that runs.
+func (e *executor) run(pull, work context.Context) {
+	defer close(e.ended)
+	for l := range e.loads {
+		if pull.Err() != nil {
+			e.done <- nil
+			e.ended <- ending{back: l.deliveries}
+			continue
+		}
+		e.runner.busy.Add(1)
+		e.execute(pull, work, l)
+		e.runner.busy.Add(-1)
+	}
+}
+
+// execute runs the batches of a load. The puller learns that they are done
+// before the finisher takes the last of them, so that it is already asking for
+// the next while replies are written.
+func (e *executor) execute(pull, work context.Context, l *load) {
+	var spans []span
+	end := ending{meters: e.runner.unknown, asked: l.asked, outcomes: l.refused}
+	reason := l.reason
+	for _, b := range l.batches {
+		if !end.empty() {
+			e.ended <- end
+		}
+		if pull.Err() != nil {
+			reason = batching.Drain
+		}
+		var spent span
+		end, spent = e.batch(work, l, b, reason)
+		if spent.rows > 0 {
+			spans = append(spans, spent)
+		}
+		reason = batching.Shape
+	}
+	e.done <- spans
+	if !end.empty() {
+		e.ended <- end
+	}
+}
+
+// batch runs one batch. The span is zero unless it ran at once, without an
+// error: others say nothing of what a batch costs.
+func (e *executor) batch(work context.Context, l *load, b batch, reason batching.Reason) (ending, span) {
+	x := execution{method: b.method, asked: l.asked, outcomes: make([]queue.Outcome, 0, len(b.items))}
+	began := time.Now()
+	x.run(work, b.items)
+	took := time.Since(began)
+	meters := b.method.meters
+	meters.batch(l, b, reason, began, took)
+	e.runner.batches.Add(1)
+	e.runner.rows.Add(int64(b.rows))
+	if x.err != nil {
+		e.runner.log.WarnContext(work, "calls failed", "method", b.method.Name, "calls", len(b.items), "err", x.err)
+	}
+	end := ending{meters: meters, asked: l.asked, outcomes: x.outcomes, back: x.back}
+	for i := range x.outcomes {
+		if x.outcomes[i].Reply.Err != nil {
+			return end, span{}
+		}
+	}
+	if len(x.back) > 0 || x.outcomes[0].Reply.Timing.Rows != b.rows {
+		return end, span{}
+	}
+	return end, span{b.rows, took}
+}

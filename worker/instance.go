@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/ekiben/ekiben/batching"
+	"github.com/ekiben/ekiben/runnables"
+)
+
+// instance is one copy of a runner's runnable, with a pipeline of its own.
+type instance struct {
+	runner   *runner
+	number   int
+	runnable runnables.Runnable
+	methods  methods
+	former   *batching.Former
+}
+
+// makeInstances makes, checks and warms up all instances. With an error it
+// returns those that it made.
+func (r *runner) makeInstances(ctx context.Context) ([]*instance, error) {
+	var all []*instance
+	for n := range r.consumers {
+		runnable, err := r.kind.New(ctx, r.options.Init)
+		if err != nil {
+			return all, fmt.Errorf("make instance %d of runnable %q: %w", n, r.options.Runnable, err)
+		}
+		i := &instance{runner: r, number: n, runnable: runnable}
+		all = append(all, i)
+		if err := i.prepare(ctx); err != nil {
+			return all, fmt.Errorf("instance %d of runnable %q: %w", n, r.options.Runnable, err)
+		}
+		r.live.Add(1)
+	}
+	return all, nil
+}
+
+// prepare checks the runnable, warms it up, and makes what serves it.
+func (i *instance) prepare(ctx context.Context) error {
+	if err := runnables.Validate(i.runnable); err != nil {
+		return err
+	}
+	ms := i.runnable.Methods()
+	spec, err := json.Marshal(specOf(i.runner.options, ms))
+	if err != nil {
+		return fmt.Errorf("spec: %w", err)
+	}
+	if first := i.runner.spec.Load(); first != nil && !sameSignatures(*first, spec) {
+		return fmt.Errorf("its methods differ from those of instance 0")
+	}
+	if i.former, err = newFormer(i.runner.options, ms); err != nil {
+		return err
+	}
+	if w, ok := i.runnable.(runnables.Warmer); ok {
+		if err := w.Warmup(ctx); err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+	}
+	i.methods = methods{}
+	for _, m := range ms {
+		most, _ := i.runner.options.Limits(m.Name)
+		i.methods[m.Name] = &method{
+			Method: m, maxRows: most, log: i.runner.log, meters: i.runner.meters.of(i.runner.options.Name, m.Name),
+		}
+	}
+	if i.number == 0 {
+		i.runner.spec.Store(&spec)
+	}
+	return nil
+}
+
+// newFormer makes the former of an instance. The queue does not tell methods
+// apart, so a cut may have as many rows as the method with the largest batches
+// takes, and waits no longer than the method with the least patience.
+func newFormer(options runnables.Runner, ms []runnables.Method) (*batching.Former, error) {
+	limits := batching.Limits{Rows: 1}
+	found := false
+	for _, m := range ms {
+		if !m.Batchable {
+			continue
+		}
+		most, wait := options.Limits(m.Name)
+		limits.Rows = max(limits.Rows, most)
+		if !found || wait < limits.Wait {
+			limits.Wait = wait
+		}
+		found = true
+	}
+	policy, err := batching.ParsePolicy(string(options.Batching))
+	if err != nil {
+		return nil, err
+	}
+	return batching.NewFormer(limits, policy)
+}
+
+// serve runs the pipeline until pull is done and all that was taken has ended.
+func (i *instance) serve(pull, work, io context.Context) {
+	r, consumer := i.runner, i.runner.consumers[i.number]
+	loads := make(chan *load, 1)
+	done := make(chan []span, 1)
+	ended := make(chan ending)
+	p := puller{runner: r, source: consumer, former: i.former, methods: i.methods, loads: loads, done: done, cost: &r.costs[i.number]}
+	e := executor{runner: r, loads: loads, done: done, ended: ended}
+	f := finisher{runner: r, sink: consumer, lease: r.queue.Lease(), ended: ended}
+	var stages sync.WaitGroup
+	stages.Go(func() { p.run(pull, io) })
+	stages.Go(func() { e.run(pull, work) })
+	stages.Go(func() { f.run(io) })
+	stages.Wait()
+}
+
+// closeInstances frees what the instances hold.
+func (r *runner) closeInstances(all []*instance) {
+	r.live.Store(0)
+	for _, i := range all {
+		if err := i.runnable.Close(); err != nil {
+			r.log.Warn("instance did not close", "instance", i.number, "err", err)
+		}
+	}
+}

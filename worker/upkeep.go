@@ -1,0 +1,91 @@
+package worker
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// How often a worker says that it lives, and looks for what others left behind.
+// The queue counts a worker as alive for several heartbeats.
+const (
+	beatEvery  = 3 * time.Second
+	sweepEvery = time.Second
+)
+
+// keepBeating sends heartbeats until ctx is done: now, every few seconds, and
+// when one is due at once.
+func (r *runner) keepBeating(ctx context.Context) {
+	host, _ := os.Hostname() // no name is no reason to stop
+	for ctx.Err() == nil {
+		b := r.heartbeat(time.Now())
+		b.Host = host
+		known, err := r.queue.Beat(ctx, r.options.Name, b)
+		r.link.report(ctx, "beat", err)
+		if err == nil && !known && r.ready.Load() {
+			r.log.WarnContext(ctx, "queue has lost the runner, announcing it again")
+			r.link.report(ctx, "announce", r.announceOnce(ctx))
+		}
+		timer := time.NewTimer(jitter(beatEvery))
+		select {
+		case <-timer.C:
+		case <-r.beatNow:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// beatSoon asks for a heartbeat now.
+func (r *runner) beatSoon() {
+	select {
+	case r.beatNow <- struct{}{}:
+	default:
+	}
+}
+
+// heartbeat is what the worker says about this runner. Costs are the mean of
+// those instances that know theirs.
+func (r *runner) heartbeat(now time.Time) queue.Heartbeat {
+	b := queue.Heartbeat{
+		Worker: r.worker, PID: os.Getpid(), Instances: int(r.live.Load()), Busy: int(r.busy.Load()),
+		Draining: r.draining.Load(), Batches: r.batches.Load(), Rows: r.rows.Load(), Calls: r.calls.Load(),
+		Failed: r.failed.Load(), Latency: r.latency.counts(now),
+	}
+	known := 0.0
+	for i := range r.costs {
+		if c := r.costs[i].Load(); c != nil {
+			known++
+			b.FixedMS += (c.Fixed.Seconds()*1000 - b.FixedMS) / known
+			b.PerRowMS += (c.PerRow.Seconds()*1000 - b.PerRowMS) / known
+		}
+	}
+	return b
+}
+
+// keepSweeping sweeps the queue of the runner about every second until ctx is
+// done.
+func (r *runner) keepSweeping(ctx context.Context) {
+	for sleep(ctx, jitter(sweepEvery)) {
+		swept, err := r.queue.Sweep(ctx, r.options.Name)
+		r.link.report(ctx, "sweep", err)
+		if swept.Reclaimed > 0 || swept.Buried > 0 || swept.Missing > 0 {
+			r.log.WarnContext(ctx, "took calls back from workers that are gone",
+				"reclaimed", swept.Reclaimed, "buried", swept.Buried, "missing", swept.Missing)
+		}
+	}
+}
+
+// renew renews the leases of all instances.
+func (r *runner) renew(ctx context.Context) {
+	for _, c := range r.consumers {
+		lost, err := c.Renew(ctx)
+		r.link.report(ctx, "renew", err)
+		if len(lost) > 0 {
+			r.meters.lostLeases.WithLabelValues(r.options.Name).Add(float64(len(lost)))
+			r.log.WarnContext(ctx, "lost leases: the calls went to other workers", "calls", lost)
+		}
+	}
+}
