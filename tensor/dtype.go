@@ -26,22 +26,19 @@ const (
 	Bytes DType = 14
 )
 
-// dtypes is indexed by DType; entry 0 is no type.
-var dtypes = [...]struct {
-	name string
-	size int
-}{
-	{},
-	Bool: {"BOOL", 1}, Uint8: {"UINT8", 1}, Uint16: {"UINT16", 2}, Uint32: {"UINT32", 4}, Uint64: {"UINT64", 8},
-	Int8: {"INT8", 1}, Int16: {"INT16", 2}, Int32: {"INT32", 4}, Int64: {"INT64", 8},
-	FP16: {"FP16", 2}, BF16: {"BF16", 2}, FP32: {"FP32", 4}, FP64: {"FP64", 8},
-	Bytes: {"BYTES", 0},
+// dtypeNames is indexed by DType; entry 0 is no type.
+func dtypeNames() [Bytes + 1]string {
+	return [...]string{
+		Bool: "BOOL", Uint8: "UINT8", Uint16: "UINT16", Uint32: "UINT32", Uint64: "UINT64",
+		Int8: "INT8", Int16: "INT16", Int32: "INT32", Int64: "INT64",
+		FP16: "FP16", BF16: "BF16", FP32: "FP32", FP64: "FP64", Bytes: "BYTES",
+	}
 }
 
 // ParseDType returns the type with the given protocol name, such as "FP32".
 func ParseDType(name string) (DType, error) {
-	for i, d := range dtypes {
-		if d.name == name && name != "" {
+	for i, known := range dtypeNames() {
+		if known == name && name != "" {
 			return DType(i), nil
 		}
 	}
@@ -49,14 +46,22 @@ func ParseDType(name string) (DType, error) {
 }
 
 // Valid reports whether d is one of the data types.
-func (d DType) Valid() bool { return d > 0 && int(d) < len(dtypes) }
+func (d DType) Valid() bool { return 0 < d && d <= Bytes }
 
 // Size is the number of bytes of one element, or 0 for [Bytes].
 func (d DType) Size() int {
-	if !d.Valid() {
+	switch d {
+	case Bool, Uint8, Int8:
+		return 1
+	case Uint16, Int16, FP16, BF16:
+		return 2
+	case Uint32, Int32, FP32:
+		return 4
+	case Uint64, Int64, FP64:
+		return 8
+	default:
 		return 0
 	}
-	return dtypes[d].size
 }
 
 // String is the protocol's name of the type.
@@ -64,7 +69,7 @@ func (d DType) String() string {
 	if !d.Valid() {
 		return fmt.Sprintf("DType(%d)", uint8(d))
 	}
-	return dtypes[d].name
+	return dtypeNames()[d]
 }
 
 // MarshalText writes the protocol's name.

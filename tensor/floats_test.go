@@ -101,7 +101,7 @@ func TestEveryNarrowFloatHasItsValueAndComesBack(t *testing.T) {
 		for i, v := range values {
 			got := binary.LittleEndian.Uint16(back.Data()[2*i:])
 			if want := valueOf(i, tt.exponent, tt.fraction); math.IsNaN(want) {
-				if v == v || got>>(tt.fraction)<<(tt.fraction) != uint16(i)>>(tt.fraction)<<(tt.fraction) {
+				if v == v || got>>tt.fraction<<tt.fraction != uint16(i)>>tt.fraction<<tt.fraction {
 					t.Fatalf("%s %#04x is %v and back %#04x", tt.dtype, i, v, got)
 				}
 			} else if float64(v) != want || int(got) != i {
@@ -136,7 +136,7 @@ func valueOf(bits, exponentBits, fractionBits int) float64 {
 	return math.Copysign(f, sign)
 }
 
-func TestMidpointsOfNarrowFloatsGoToTheEvenNeighbour(t *testing.T) {
+func TestMidpointsOfNarrowFloatsGoToTheEvenNeighbor(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		dtype    tensor.DType
