@@ -168,8 +168,8 @@ func TestTheCommandWritesTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	status := bench.Command(t.Context(), cfg.Bare[0], cfg.Sentiment,
-		[]string{"-ekiben", cfg.Ekiben, "-only", "3", "-short", "-out", out, "-keep", cfg.Keep}, &stdout, &stderr)
+	program := bench.Program{Self: cfg.Bare[0], Sentiment: cfg.Sentiment, Stdout: &stdout, Stderr: &stderr}
+	status := program.Main(t.Context(), []string{"-ekiben", cfg.Ekiben, "-only", "3", "-short", "-out", out, "-keep", cfg.Keep})
 	if status != 0 || !strings.Contains(stdout.String(), "| 3 | sentiment.scores in a loop") || !strings.Contains(stdout.String(), "Redis 7") {
 		t.Fatalf("status %d\n%s%s", status, stdout.String(), stderr.String())
 	}
@@ -194,7 +194,8 @@ func TestMistakesOnTheCommandLineAreExplained(t *testing.T) {
 		{[]string{"4"}, `"4"`},
 	} {
 		var stdout, stderr bytes.Buffer
-		if status := bench.Command(t.Context(), "", runnables.Kind{}, tc.args, &stdout, &stderr); status != 2 || !strings.Contains(stderr.String(), tc.want) {
+		program := bench.Program{Stdout: &stdout, Stderr: &stderr}
+		if status := program.Main(t.Context(), tc.args); status != 2 || !strings.Contains(stderr.String(), tc.want) {
 			t.Errorf("%v: status %d, %q, want 2 and %q", tc.args, status, stderr.String(), tc.want)
 		}
 	}

@@ -19,40 +19,51 @@ import (
 // bareWord is the first argument of the process that is the bare server.
 const bareWord = "bare-server"
 
-// Exit statuses of [Command].
+// Exit statuses of [Program.Main].
 const (
 	exitOK     = 0
 	exitMissed = 1 // a target was missed, or something could not be measured
 	exitUsage  = 2
 )
 
-// Command is the command line: it builds ekiben, runs the benchmarks and writes
-// the table to stdout and, when asked for, into a file. self is the path of the
-// running program: it is started again as the bare server.
-func Command(ctx context.Context, self string, sentiment runnables.Kind, args []string, stdout, stderr io.Writer) int {
+// Program is the command, with what it takes from the process that it is in.
+type Program struct {
+	// Self is the path of the running program: it is started again as the bare
+	// server.
+	Self string
+
+	// Sentiment is the kind that benchmark 3 calls in this process.
+	Sentiment runnables.Kind
+
+	Stdout, Stderr io.Writer
+}
+
+// Main builds ekiben, runs the benchmarks, writes the table to Stdout and, when
+// asked for, into a file, and returns the exit status.
+func (p Program) Main(ctx context.Context, args []string) int {
 	if len(args) == 2 && args[0] == bareWord {
-		fmt.Fprintln(stderr, Bare(args[1]))
+		fmt.Fprintln(p.Stderr, Bare(args[1]))
 		return exitMissed
 	}
-	opts, err := parseOptions(args, stderr)
+	opts, err := parseOptions(args, p.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
+		fmt.Fprintln(p.Stderr, "bench:", err)
 		return exitUsage
 	}
 	figures, err := opts.run(ctx, Config{
-		Bare: []string{self, bareWord}, Sentiment: sentiment, Only: opts.only, Scale: opts.scale,
-		Log: slog.New(slog.NewTextHandler(stderr, nil)),
+		Bare: []string{p.Self, bareWord}, Sentiment: p.Sentiment, Only: opts.only, Scale: opts.scale,
+		Log: slog.New(slog.NewTextHandler(p.Stderr, nil)),
 	})
 	page := opts.page(ctx, figures)
-	_, writeErr := io.WriteString(stdout, page)
+	_, writeErr := io.WriteString(p.Stdout, page)
 	if opts.out != "" && len(figures) > 0 {
 		writeErr = errors.Join(writeErr, replaceResults(opts.out, page))
 	}
 	if err = errors.Join(err, writeErr); err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
+		fmt.Fprintln(p.Stderr, "bench:", err)
 		return exitMissed
 	}
 	for _, f := range figures {

@@ -36,7 +36,7 @@ func (b *bench) sleep(ctx context.Context) (_ []Figure, err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 
-	below, formed, _, err := b.sleepAt(ctx, s, kind, 0.9)
+	below, err := b.sleepAt(ctx, s, kind, 0.9)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +44,9 @@ func (b *bench) sleep(ctx context.Context) (_ []Figure, err error) {
 		atMost(2, "refused at 0.9 of capacity", fmt.Sprintf("%d of %d", below.Refused, below.Sent), float64(below.Refused), 0),
 		atMost(2, "not answered at 0.9", fmt.Sprint(below.Failed), float64(below.Failed), 0),
 		atMost(2, "p99 at 0.9, ms", fmt.Sprintf("%.0f ms (p50 %.0f ms)", below.Latency.Accepted.P99, below.Latency.Accepted.P50), below.Latency.Accepted.P99, 200),
-		fact(2, "batches at 0.9", formed.String()),
+		fact(2, "batches at 0.9", below.formed.String()),
 	}
-	above, formed, mem, err := b.sleepAt(ctx, s, kind, 1.6)
+	above, err := b.sleepAt(ctx, s, kind, 1.6)
 	if err != nil {
 		return figures, err
 	}
@@ -55,17 +55,24 @@ func (b *bench) sleep(ctx context.Context) (_ []Figure, err error) {
 	return append(figures,
 		atLeast(2, "goodput / capacity at 1.6", fmt.Sprintf("%.3f (%.0f of %.0f rows/s)", goodput, above.GoodputPerSecond, sleepCapacity), goodput, 0.97),
 		atMost(2, "neither answered nor refused with 429 at 1.6", fmt.Sprintf("%d; %d refused of %d", other, above.ByStatus[429], above.Sent), float64(other), 0),
-		atMost(2, "growth of memory in the second half at 1.6, MiB", fmt.Sprintf("%.1f MiB; peaks: %s", mem.growth(), mem.peaks()), mem.growth(), 16),
+		atMost(2, "growth of memory in the second half at 1.6, MiB", fmt.Sprintf("%.1f MiB; peaks: %s", above.memory.growth(), above.memory.peaks()), above.memory.growth(), 16),
 		fact(2, "p99 of accepted calls at 1.6", fmt.Sprintf("%.0f ms", above.Latency.Accepted.P99)),
-		fact(2, "batches at 1.6", formed.String()),
+		fact(2, "batches at 1.6", above.formed.String()),
 	), nil
 }
 
+// sleepLoad is what came of a load, in answers, batches and memory.
+type sleepLoad struct {
+	loadtest.Report
+	formed batches
+	memory memory
+}
+
 // sleepAt loads the runner with a share of its capacity.
-func (b *bench) sleepAt(ctx context.Context, s *stack, kind loadtest.Kind, share float64) (loadtest.Report, batches, memory, error) {
+func (b *bench) sleepAt(ctx context.Context, s *stack, kind loadtest.Kind, share float64) (sleepLoad, error) {
 	before, err := readBatches(ctx, s.workers, "sleep")
 	if err != nil {
-		return loadtest.Report{}, batches{}, memory{}, err
+		return sleepLoad{}, err
 	}
 	watched := make(chan memory, 1)
 	watching, stop := context.WithCancel(ctx)
@@ -76,10 +83,11 @@ func (b *bench) sleepAt(ctx context.Context, s *stack, kind loadtest.Kind, share
 		Warmup: b.span(3 * time.Second), Duration: b.span(60 * time.Second),
 	})
 	stop()
-	mem := <-watched
+	l := sleepLoad{Report: report, memory: <-watched}
 	if err != nil {
-		return report, batches{}, mem, err
+		return l, err
 	}
 	after, err := readBatches(ctx, s.workers, "sleep")
-	return report, after.minus(before), mem, err
+	l.formed = after.minus(before)
+	return l, err
 }

@@ -24,7 +24,8 @@ func main() {
 		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := bench.Command(ctx, self, sentiment.Kind(), os.Args[1:], os.Stdout, os.Stderr)
+	program := bench.Program{Self: self, Sentiment: sentiment.Kind(), Stdout: os.Stdout, Stderr: os.Stderr}
+	status := program.Main(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)
 }
