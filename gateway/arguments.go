@@ -1,0 +1,112 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// encodingOf is how elements of BYTES are written in JSON.
+func encodingOf(c runnables.Content) tensor.Encoding {
+	switch c {
+	case runnables.Text:
+		return tensor.EncodeText
+	case runnables.JSON:
+		return tensor.EncodeJSON
+	case runnables.Opaque:
+	}
+	return tensor.EncodeOpaque
+}
+
+// jsonArguments reads arguments from JSON: an object has them by name, anything
+// else is the only argument of a method that has one.
+func jsonArguments(m *method, raw []byte) ([]tensor.Named, error) {
+	w := walk{raw: raw}
+	if w.next() == '{' {
+		return w.arguments(m)
+	}
+	if m.single == nil {
+		return nil, &Problem{Code: CodeInvalidInput, Detail: "the body must be a JSON object with the arguments by name: " + usage(m)}
+	}
+	if err := checkJSON(raw); err != nil {
+		return nil, err
+	}
+	arg, err := jsonArgument(m.single, raw)
+	return []tensor.Named{arg}, err
+}
+
+// arguments reads an object of arguments. Names that the method does not have
+// are left to [runnables.CheckInputs], which says what there is.
+func (w *walk) arguments(m *method) ([]tensor.Named, error) {
+	args := make([]tensor.Named, 0, len(m.Inputs))
+	w.pos++
+	for more := w.next() != '}'; more; {
+		name, value, err := w.member()
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(m.Inputs, func(v runnables.ValueSpec) bool { return v.Name == name })
+		if i < 0 {
+			return []tensor.Named{{Name: name[:min(len(name), maxQuoted)]}}, nil
+		}
+		if slices.ContainsFunc(args, func(a tensor.Named) bool { return a.Name == name }) {
+			return nil, w.fail("name %s is there twice", quote(name))
+		}
+		arg, err := jsonArgument(&m.Inputs[i], value)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, arg)
+		if more = w.next() == ','; more {
+			w.pos++
+		}
+	}
+	if w.next() != '}' {
+		return nil, w.fail("want a comma or the end of the object")
+	}
+	w.pos++
+	if w.next(); w.pos < len(w.raw) {
+		return nil, w.fail("something follows the object")
+	}
+	return args, nil
+}
+
+// member moves behind one member of an object.
+func (w *walk) member() (name string, value []byte, err error) {
+	if w.next() != '"' {
+		return "", nil, w.fail("want a name in quotes")
+	}
+	if name, err = w.name(); err != nil {
+		return "", nil, err
+	}
+	if w.next() != ':' {
+		return "", nil, w.fail("want a colon after the name")
+	}
+	w.pos++
+	w.next()
+	start := w.pos
+	if err = w.value(); err != nil {
+		return "", nil, err
+	}
+	return name, w.raw[start:w.pos], nil
+}
+
+// jsonArgument reads the value of one argument.
+func jsonArgument(v *runnables.ValueSpec, raw []byte) (tensor.Named, error) {
+	t, err := tensor.ParseJSON(v.DType, v.Shape, raw, encodingOf(v.Content))
+	if err != nil {
+		return tensor.Named{}, fmt.Errorf("argument %q: %w", v.Name, err)
+	}
+	return tensor.Named{Name: v.Name, Tensor: t}, nil
+}
+
+// usage says what the arguments of a method are.
+func usage(m *method) string {
+	args := make([]string, len(m.Inputs))
+	for i, v := range m.Inputs {
+		args[i] = fmt.Sprintf("%s (%s)", v.Name, v)
+	}
+	return m.Name + " takes " + list(args)
+}

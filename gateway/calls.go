@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// Calls is the one way for calls into the queue, for HTTP routes and for
+// services. It is safe for concurrent use.
+type Calls struct {
+	roster   *roster
+	producer producer
+	timeout  time.Duration
+	maxRows  int
+}
+
+// origin is where a call comes from.
+type origin struct {
+	caller string
+	trace  string
+}
+
+// originKey is the key of an origin in the context of a service.
+type originKey struct{}
+
+// Run runs a method and waits for its reply. inputs are in any order. It returns
+// the method's spec too, which says what the outputs are. A call that the
+// runnable failed is an error here, a *[queue.CallError].
+//
+// Other errors: a *[Problem] for an unknown runner or method and for a call
+// beyond the limits, [runnables.ErrInput] for inputs that do not fit, those of
+// the queue, and ctx's.
+func (c *Calls) Run(ctx context.Context, runner, method string, inputs []tensor.Named) (queue.Reply, runnables.MethodSpec, error) {
+	m, err := c.roster.method(ctx, runner, method)
+	if err != nil {
+		return queue.Reply{}, runnables.MethodSpec{}, err
+	}
+	from, _ := ctx.Value(originKey{}).(origin)
+	call, err := c.call(ctx, m, inputs, from)
+	if err != nil {
+		return queue.Reply{}, runnables.MethodSpec{}, err
+	}
+	reply, err := c.do(ctx, m, call)
+	return reply, m.MethodSpec, err
+}
+
+// Submit queues a call as a job and returns once it is accepted. Errors are
+// those of [Calls.Run] that come before the queue, and the queue's.
+func (c *Calls) Submit(ctx context.Context, runner, method string, inputs []tensor.Named) (queue.Job, error) {
+	m, err := c.roster.method(ctx, runner, method)
+	if err != nil {
+		return queue.Job{}, err
+	}
+	from, _ := ctx.Value(originKey{}).(origin)
+	call, err := c.call(ctx, m, inputs, from)
+	if err != nil {
+		return queue.Job{}, err
+	}
+	return c.producer.Submit(ctx, call)
+}
+
+// do sends an awaited call: one that needs a living worker, unless the runner
+// starts from zero.
+func (c *Calls) do(ctx context.Context, m *method, call queue.Call) (queue.Reply, error) {
+	call.Admission.NeedWorker = !m.runner.spec.FromZero
+	reply, err := c.producer.Do(ctx, call)
+	if err == nil && reply.Err != nil {
+		err = reply.Err
+	}
+	return reply, err
+}
+
+// call checks inputs against the method and makes a call of them.
+func (c *Calls) call(ctx context.Context, m *method, inputs []tensor.Named, from origin) (queue.Call, error) {
+	ordered, rows, err := runnables.CheckInputs(m.Signature, inputs)
+	if err != nil {
+		return queue.Call{}, err
+	}
+	if rows > c.maxRows {
+		return queue.Call{}, &Problem{Code: CodeTooLarge, Detail: fmt.Sprintf("the call has %d rows, at most %d are taken", rows, c.maxRows)}
+	}
+	args := make([]tensor.Named, len(ordered))
+	for i, t := range ordered {
+		args[i] = tensor.Named{Name: m.Inputs[i].Name, Tensor: t}
+	}
+	spec := &m.runner.spec
+	if size := int64(tensor.NamedSize(args)); size > spec.MaxQueueBytes {
+		return queue.Call{}, &Problem{Code: CodeTooLarge, Detail: fmt.Sprintf("the call has %d bytes, the runner's queue takes %d", size, spec.MaxQueueBytes)}
+	}
+	return queue.Call{
+		ID:      queue.NewID(spec.Runner),
+		Runner:  spec.Runner,
+		Method:  m.Name,
+		Rows:    rows,
+		Group:   runnables.Group(m.Signature, ordered),
+		Inputs:  args,
+		Timeout: c.timeoutOf(ctx),
+		Caller:  from.caller,
+		Trace:   from.trace,
+		Admission: queue.Admission{
+			MaxCalls: spec.MaxQueue,
+			MaxBytes: spec.MaxQueueBytes,
+		},
+	}, nil
+}
+
+// timeoutOf is the time that a call has: what is configured, or less where its
+// context ends sooner.
+func (c *Calls) timeoutOf(ctx context.Context) time.Duration {
+	if until, ok := ctx.Deadline(); ok {
+		return min(c.timeout, max(time.Until(until), time.Millisecond))
+	}
+	return c.timeout
+}

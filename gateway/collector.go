@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// runnerCollector makes gauges of the latest stats of the known runners, when
+// they are asked for. Runners that are gone have no series.
+type runnerCollector struct {
+	roster *roster
+	gauges []runnerGauge
+}
+
+// runnerGauge is one gauge and where it comes from.
+type runnerGauge struct {
+	desc  *prometheus.Desc
+	value func(queue.Stats) float64
+}
+
+func newRunnerCollector(r *roster) runnerCollector {
+	c := runnerCollector{roster: r}
+	add := func(name, help string, value func(queue.Stats) float64) {
+		c.gauges = append(c.gauges, runnerGauge{prometheus.NewDesc(name, help, []string{"runner"}, nil), value})
+	}
+	add("ekiben_queue_depth", "Calls that are queued or running.", func(s queue.Stats) float64 { return float64(s.Depth) })
+	add("ekiben_queue_waiting_rows", "Rows of the calls that wait.", func(s queue.Stats) float64 { return float64(s.WaitingRows) })
+	add("ekiben_queue_bytes", "Size of the calls that are queued or running.", func(s queue.Stats) float64 { return float64(s.Bytes) })
+	add("ekiben_queue_oldest_seconds", "How long the oldest waiting call has waited.", func(s queue.Stats) float64 { return s.Oldest.Seconds() })
+	add("ekiben_workers", "Workers that are alive.", func(s queue.Stats) float64 { return float64(s.Workers) })
+	add("ekiben_dead_letters", "Calls that were given up and are kept.", func(s queue.Stats) float64 { return float64(s.DeadLetters) })
+	return c
+}
+
+// Describe sends what Collect will send.
+func (c runnerCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, g := range c.gauges {
+		to <- g.desc
+	}
+}
+
+// Collect sends the gauges of all runners with stats.
+func (c runnerCollector) Collect(to chan<- prometheus.Metric) {
+	for name, r := range c.roster.runners() {
+		latest, _, ok := r.watch.stats()
+		if !ok {
+			continue
+		}
+		for _, g := range c.gauges {
+			to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(latest), name)
+		}
+	}
+}

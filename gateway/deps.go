@@ -1,0 +1,69 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// Deps is what a gateway works with. Queue is usually one *[queue.Queue] four
+// times over; tests put fakes in.
+type Deps struct {
+	// Producer sends calls. The gateway runs it. Required.
+	Producer producer
+
+	// Jobs looks after jobs. Required.
+	Jobs jobs
+
+	// Directory knows the runners. Required.
+	Directory directory
+
+	// Health tells whether the queue can be used. Required.
+	Health health
+
+	// Services are the Go services of this binary.
+	Services []Service
+
+	// Checks must all pass for /readyz to say yes, by name.
+	Checks map[string]func(context.Context) error
+
+	// Registry is where metrics are kept, and what /metrics serves. Required.
+	Registry *prometheus.Registry
+
+	// Log is slog.Default() if nil.
+	Log *slog.Logger
+}
+
+// producer is *[queue.Producer].
+type producer interface {
+	Run(ctx context.Context) error
+	Do(ctx context.Context, call queue.Call) (queue.Reply, error)
+	Submit(ctx context.Context, call queue.Call) (queue.Job, error)
+	Wait(ctx context.Context, id string, wait time.Duration) (queue.Job, error)
+}
+
+// jobs is *[queue.Queue].
+type jobs interface {
+	Job(ctx context.Context, id string) (queue.Job, error)
+	Result(ctx context.Context, id string) (queue.Reply, error)
+	Cancel(ctx context.Context, id string) (queue.Job, error)
+}
+
+// directory is *[queue.Queue].
+type directory interface {
+	Runners(ctx context.Context) ([]string, error)
+	Spec(ctx context.Context, runner string) ([]byte, error)
+	Stats(ctx context.Context, runners ...string) ([]queue.Stats, error)
+	Workers(ctx context.Context, runner string) ([]queue.Heartbeat, error)
+	Sweep(ctx context.Context, runner string) (queue.Swept, error)
+}
+
+// health is *[queue.Queue].
+type health interface {
+	Ping(ctx context.Context) error
+	Durability(ctx context.Context) (queue.Durability, error)
+}

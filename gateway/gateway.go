@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
+)
+
+// Gateway answers HTTP requests. Make it with [New].
+type Gateway struct {
+	config  Config
+	deps    Deps
+	log     *slog.Logger
+	metrics *metrics
+	roster  *roster
+	calls   *Calls
+	client  *Client
+	router  *echo.Echo
+	origins *http.CrossOriginProtection
+
+	// headers are values that every answer has; nobody changes them.
+	headers struct{ nosniff, noStore []string }
+
+	// inFlight and bytesInFlight count requests and the bytes of their bodies.
+	inFlight, bytesInFlight atomic.Int64
+
+	// draining is set once, by Serve.
+	draining atomic.Bool
+
+	ready readiness
+}
+
+// New makes a gateway. It fails for a configuration, dependencies or services
+// that cannot work, with all that is wrong.
+func New(c Config, d Deps) (*Gateway, error) {
+	if err := errors.Join(c.validate(), d.validate()); err != nil {
+		return nil, fmt.Errorf("gateway: configuration: %w", err)
+	}
+	log := d.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	m, err := newMetrics(d.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	g := &Gateway{config: c, deps: d, log: log, metrics: m, origins: http.NewCrossOriginProtection()}
+	g.headers.nosniff, g.headers.noStore = []string{"nosniff"}, []string{"no-store"}
+	g.roster = newRoster(d.Directory, m, log)
+	if err := d.Registry.Register(newRunnerCollector(g.roster)); err != nil {
+		return nil, fmt.Errorf("gateway: register metrics: %w", err)
+	}
+	g.calls = &Calls{roster: g.roster, producer: d.Producer, timeout: c.Timeout, maxRows: c.MaxRows}
+	g.client = &Client{calls: g.calls}
+	g.router = echo.New()
+	g.router.HTTPErrorHandler = g.fail
+	if err := g.routes(); err != nil {
+		return nil, fmt.Errorf("gateway: services: %w", err)
+	}
+	return g, nil
+}
+
+// Handler answers requests. [Gateway.Run] must run meanwhile; [Gateway.Serve]
+// does both.
+func (g *Gateway) Handler() http.Handler { return g.router }
+
+// Calls is the way into the queue for code of the same process.
+func (g *Gateway) Calls() *Calls { return g.calls }
+
+// Run keeps what the gateway knows of runners fresh, sweeps their queues and
+// takes replies in, until ctx is done. It returns nil then.
+func (g *Gateway) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		g.roster.run(ctx)
+		return nil
+	})
+	group.Go(func() error { return g.deps.Producer.Run(ctx) })
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	return nil
+}
+
+func (d Deps) validate() error {
+	var errs []error
+	for name, missing := range map[string]bool{
+		"producer": d.Producer == nil, "jobs": d.Jobs == nil, "directory": d.Directory == nil,
+		"health": d.Health == nil, "registry": d.Registry == nil,
+	} {
+		if missing {
+			errs = append(errs, fmt.Errorf("%s is missing", name))
+		}
+	}
+	return errors.Join(errs...)
+}

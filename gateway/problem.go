@@ -1,0 +1,203 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// Code says in one word for programs what went wrong. The list is closed:
+// clients may switch over it.
+type Code string
+
+// The codes, with the status that each has.
+const (
+	CodeInvalidInput         Code = "invalid_input"          // 400: the request or an argument is wrong
+	CodeForbidden            Code = "forbidden"              // 403: a page of another site sent the request
+	CodeNotFound             Code = "not_found"              // 404: no such route, runner, method or job
+	CodeMethodNotAllowed     Code = "method_not_allowed"     // 405: the route has other HTTP methods
+	CodeNotAcceptable        Code = "not_acceptable"         // 406: no form of the result fits Accept
+	CodeConflict             Code = "conflict"               // 409: the job has ended
+	CodeCanceled             Code = "canceled"               // 409: the job was canceled and has no result
+	CodeTooLarge             Code = "too_large"              // 413: beyond a limit that will not change
+	CodeUnsupportedMediaType Code = "unsupported_media_type" // 415: the body's type or encoding is not taken
+	CodeMismatch             Code = "mismatch"               // 422: the method's signature has changed
+	CodeQueueFull            Code = "queue_full"             // 429: the runner's queue is full
+	CodeInternal             Code = "internal"               // 500: our fault; the log knows more
+	CodeRunnerFailed         Code = "runner_failed"          // 500: the runnable failed
+	CodeWorkerLost           Code = "worker_lost"            // 500: too many workers were lost running the call
+	CodeNoWorker             Code = "no_worker"              // 503: nobody serves the runner at present
+	CodeUnavailable          Code = "unavailable"            // 503: Redis is away, or too much is in flight
+	CodeDraining             Code = "draining"               // 503: the gateway is stopping
+	CodeDeadlineExceeded     Code = "deadline_exceeded"      // 504: the call's time was over
+)
+
+// statusClientGone is counted, never sent: nobody is there to read it.
+const statusClientGone = 499
+
+// Status is the HTTP status of the code; 500 for one that is not on the list.
+func (c Code) Status() int {
+	switch c {
+	case CodeInvalidInput:
+		return http.StatusBadRequest
+	case CodeForbidden:
+		return http.StatusForbidden
+	case CodeNotFound:
+		return http.StatusNotFound
+	case CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case CodeNotAcceptable:
+		return http.StatusNotAcceptable
+	case CodeConflict, CodeCanceled:
+		return http.StatusConflict
+	case CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case CodeUnsupportedMediaType:
+		return http.StatusUnsupportedMediaType
+	case CodeMismatch:
+		return http.StatusUnprocessableEntity
+	case CodeQueueFull:
+		return http.StatusTooManyRequests
+	case CodeNoWorker, CodeUnavailable, CodeDraining:
+		return http.StatusServiceUnavailable
+	case CodeDeadlineExceeded:
+		return http.StatusGatewayTimeout
+	case CodeInternal, CodeRunnerFailed, CodeWorkerLost:
+	}
+	return http.StatusInternalServerError
+}
+
+// passes reports whether the same request may well succeed later without
+// anybody doing anything about it.
+func (c Code) passes() bool {
+	switch c {
+	case CodeQueueFull, CodeNoWorker, CodeUnavailable, CodeDraining:
+		return true
+	default:
+		return false
+	}
+}
+
+// Problem is an error as the client sees it (RFC 9457). Functions of services
+// may return one, wrapped or not, to say what their client is told.
+type Problem struct {
+	Code Code
+	// Detail is for people: what was wrong and what is right.
+	Detail string
+	// Retryable: the same request may succeed later.
+	Retryable bool
+
+	// Methods, Accepts and Offers help a client that asked for what is not
+	// there: the methods of the runner, the types that a body may have, the
+	// types that a result may have.
+	Methods, Accepts, Offers []string
+
+	// ErrorID finds the error in the log.
+	ErrorID string
+}
+
+// Error is the code and the detail.
+func (p *Problem) Error() string { return string(p.Code) + ": " + p.Detail }
+
+// MarshalJSON writes the members of RFC 9457 and Ekiben's: code, retryable, and
+// methods, accepts, offers, error_id where there are any.
+func (p *Problem) MarshalJSON() ([]byte, error) {
+	status := p.Code.Status()
+	return json.Marshal(struct {
+		Type      string   `json:"type"`
+		Title     string   `json:"title"`
+		Status    int      `json:"status"`
+		Code      Code     `json:"code"`
+		Detail    string   `json:"detail,omitempty"`
+		Retryable bool     `json:"retryable"`
+		Methods   []string `json:"methods,omitempty"`
+		Accepts   []string `json:"accepts,omitempty"`
+		Offers    []string `json:"offers,omitempty"`
+		ErrorID   string   `json:"error_id,omitempty"`
+	}{"about:blank", http.StatusText(status), status, p.Code, p.Detail, p.Retryable, p.Methods, p.Accepts, p.Offers, p.ErrorID})
+}
+
+// problemOf says what the client is told about an error. It is the only place
+// where errors become codes, and codes have one status each. A nil problem
+// means that the client is gone and is told nothing.
+func problemOf(ctx context.Context, err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	if failed, ok := errors.AsType[*queue.CallError](err); ok {
+		return &Problem{Code: codeOf(failed.Code), Detail: failed.Message, Retryable: failed.Retryable}
+	}
+	say := func(code Code, detail string) *Problem {
+		return &Problem{Code: code, Detail: detail, Retryable: code.passes()}
+	}
+	switch {
+	case errors.Is(err, queue.ErrFull):
+		return say(CodeQueueFull, "the runner's queue is full")
+	case errors.Is(err, queue.ErrNoWorker):
+		return say(CodeNoWorker, "no worker serves the runner at present")
+	case errors.Is(err, queue.ErrDeadline):
+		return say(CodeDeadlineExceeded, "the call had no answer when its time was over")
+	case errors.Is(err, queue.ErrUnknownJob):
+		return say(CodeNotFound, "there is no such job, or none any more")
+	case errors.Is(err, queue.ErrUnknownRunner):
+		return say(CodeNotFound, "there is no such runner")
+	case errors.Is(err, runnables.ErrInput), errors.Is(err, tensor.ErrInvalid):
+		return say(CodeInvalidInput, err.Error())
+	case ctx.Err() != nil:
+		return ended(ctx)
+	case errors.Is(err, queue.ErrUnavailable):
+		return say(CodeUnavailable, "the queue cannot be reached at present")
+	case errors.Is(err, context.DeadlineExceeded):
+		return say(CodeDeadlineExceeded, "the request had no answer when its time was over")
+	}
+	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
+		return routingProblem(he)
+	}
+	return &Problem{Code: CodeInternal, Detail: "internal error"}
+}
+
+// ended is the problem of a request whose context is done.
+func ended(ctx context.Context) *Problem {
+	switch {
+	case errors.Is(context.Cause(ctx), errDraining):
+		return &Problem{Code: CodeDraining, Detail: "the gateway is stopping", Retryable: true}
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &Problem{Code: CodeDeadlineExceeded, Detail: "the request had no answer when its time was over"}
+	}
+	return nil
+}
+
+// routingProblem is that of an error of the HTTP library, which come from its
+// router only.
+func routingProblem(err *echo.HTTPError) *Problem {
+	switch err.Code {
+	case http.StatusNotFound:
+		return &Problem{Code: CodeNotFound, Detail: "there is no such route"}
+	case http.StatusMethodNotAllowed:
+		return &Problem{Code: CodeMethodNotAllowed, Detail: "the route has other methods, see Allow"}
+	}
+	return &Problem{Code: CodeInternal, Detail: "internal error"}
+}
+
+// codeOf is the code of a call that failed. Codes of workers that are newer
+// than this gateway are failures of the runner.
+func codeOf(code string) Code {
+	switch code {
+	case queue.CodeInvalidInput:
+		return CodeInvalidInput
+	case queue.CodeWorkerLost:
+		return CodeWorkerLost
+	case queue.CodeDeadline:
+		return CodeDeadlineExceeded
+	case queue.CodeMismatch:
+		return CodeMismatch
+	}
+	return CodeRunnerFailed
+}

@@ -1,0 +1,237 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	cryptorand "crypto/rand"
+
+	"github.com/labstack/echo/v4"
+)
+
+// request is one request on its way through a handler.
+type request struct {
+	echo.Context
+
+	// runner is whose request it is, once that is known.
+	runner *runner
+	// held is how many bytes in flight its body is counted as.
+	held int64
+}
+
+// handler answers a request, or returns an error that becomes a problem.
+type handler func(r *request) error
+
+// handle makes a route of a handler: it counts the request, bounds how many are
+// in flight, and answers errors.
+func (g *Gateway) handle(route string, h handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		r := request{Context: c}
+		g.prepare(&r)
+		g.end(&r, route, start, g.limited(&r, h))
+		return nil
+	}
+}
+
+// limited calls a handler within the limits. A panic is that request's error.
+func (g *Gateway) limited(r *request, h handler) (err error) {
+	if err := g.admit(r); err != nil {
+		return err
+	}
+	defer func() {
+		g.release(r)
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return h(r)
+}
+
+// unlimited is handle for health and metrics, which must answer while the
+// gateway is full.
+func (g *Gateway) unlimited(route string, h handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		r := request{Context: c}
+		g.prepare(&r)
+		g.end(&r, route, start, h(&r))
+		return nil
+	}
+}
+
+// fail answers errors of the router, for which there is no handler.
+func (g *Gateway) fail(err error, c echo.Context) {
+	r := request{Context: c}
+	g.prepare(&r)
+	g.end(&r, routeNone, time.Now(), err)
+}
+
+// prepare sets the headers that all answers have.
+func (g *Gateway) prepare(r *request) {
+	h := r.Response().Header()
+	h["X-Content-Type-Options"] = g.headers.nosniff
+	if id := r.Request().Header["X-Request-Id"]; len(id) == 1 && validRequestID(id[0]) {
+		h["X-Request-Id"] = id
+	}
+}
+
+// validRequestID reports whether an id may be repeated in a header and a log.
+func validRequestID(id string) bool { return len(id) <= 128 && isPlain([]byte(id)) }
+
+// admit takes a request in, or refuses it: one too many, or one that a page of
+// another site had a browser send.
+func (g *Gateway) admit(r *request) error {
+	if err := g.origins.Check(r.Request()); err != nil {
+		return &Problem{Code: CodeForbidden, Detail: "requests from pages of other sites are not taken"}
+	}
+	if g.inFlight.Add(1) > int64(g.config.MaxInFlight) {
+		g.inFlight.Add(-1)
+		return &Problem{Code: CodeUnavailable, Detail: "too many requests are in flight", Retryable: true}
+	}
+	g.metrics.inFlight.Inc()
+	return nil
+}
+
+func (g *Gateway) release(r *request) {
+	g.inFlight.Add(-1)
+	g.metrics.inFlight.Dec()
+	g.bytesInFlight.Add(-r.held)
+}
+
+// body reads the body of the request and counts its bytes as in flight.
+func (g *Gateway) body(r *request) (body, error) {
+	size := r.Request().ContentLength
+	if size < 0 || r.Request().Header.Get("Content-Encoding") != "" {
+		size = g.config.MaxBody
+	}
+	size = min(size, g.config.MaxBody)
+	if g.bytesInFlight.Add(size) > g.config.MaxInFlightBytes {
+		g.bytesInFlight.Add(-size)
+		return body{}, &Problem{Code: CodeUnavailable, Detail: "too many bytes are in flight", Retryable: true}
+	}
+	r.held = size
+	b, err := readBody(r.Response().Writer, r.Request(), g.config.MaxBody, g.config.BodyTimeout)
+	if got := int64(len(b.bytes())); got < size {
+		g.bytesInFlight.Add(got - size)
+		r.held = got
+	}
+	return b, err
+}
+
+// end answers an error, if there is one, and counts the request.
+func (g *Gateway) end(r *request, route string, start time.Time, err error) {
+	status := r.Response().Status
+	if err != nil {
+		status = g.problem(r, err)
+	}
+	g.metrics.answered(route, status, r.runner, time.Since(start))
+}
+
+// problem answers an error and returns the status.
+func (g *Gateway) problem(r *request, err error) int {
+	ctx := r.Request().Context()
+	p := problemOf(ctx, err)
+	if p == nil {
+		return statusClientGone
+	}
+	if p.Code == CodeInternal {
+		p = g.internal(ctx, r, err)
+	}
+	if r.Response().Committed {
+		return r.Response().Status
+	}
+	h := r.Response().Header()
+	if p.Code.passes() {
+		h.Set("Retry-After", seconds(g.retryAfter(p.Code, r.runner)))
+	}
+	if p.Code == CodeUnsupportedMediaType && len(p.Accepts) > 0 {
+		acceptHeaders(h, p.Accepts)
+	}
+	h.Set("Cache-Control", "no-store")
+	status := p.Code.Status()
+	raw, err := p.MarshalJSON()
+	if err == nil {
+		err = r.Blob(status, mediaProblem, raw)
+	}
+	if err != nil {
+		g.log.DebugContext(ctx, "problem was not sent", "err", err)
+	}
+	return status
+}
+
+// internal logs an error that the client must not see, under an id that it may.
+func (g *Gateway) internal(ctx context.Context, r *request, err error) *Problem {
+	id := cryptorand.Text()
+	g.log.LogAttrs(ctx, slog.LevelError, "request failed",
+		slog.String("error_id", id), slog.String("path", r.Request().URL.Path), slog.Any("err", err))
+	return &Problem{Code: CodeInternal, Detail: "internal error", ErrorID: id}
+}
+
+// retryAfter is when a refused client should come back.
+func (g *Gateway) retryAfter(code Code, r *runner) time.Duration {
+	chance := rand.Float64() //nolint:gosec // spreads load, keeps no secret
+	if code == CodeQueueFull && r != nil {
+		return r.watch.retryAfter(chance)
+	}
+	return spread(briefRetryAfter, chance)
+}
+
+// acceptHeaders says which types or encodings a body may have.
+func acceptHeaders(h http.Header, taken []string) {
+	if taken[0] == "gzip" {
+		h["Accept-Encoding"] = taken
+		return
+	}
+	h["Accept-Post"] = taken
+}
+
+// param is a parameter of the path, unescaped.
+func (r *request) param(name string) string {
+	value := r.Param(name)
+	if r.Request().URL.RawPath == "" {
+		return value
+	}
+	if plain, err := url.PathUnescape(value); err == nil {
+		return plain
+	}
+	return value
+}
+
+// origin tells whose call it is, and the trace it belongs to.
+func (r *request) origin() origin {
+	var from origin
+	if host, _, err := net.SplitHostPort(r.Request().RemoteAddr); err == nil {
+		from.caller = host
+	}
+	if trace := r.Request().Header["Traceparent"]; len(trace) == 1 && validTrace(trace[0]) {
+		from.trace = trace[0]
+	}
+	return from
+}
+
+// validTrace reports whether s is a traceparent of version 00 (W3C Trace
+// Context section 3.2).
+func validTrace(s string) bool {
+	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' {
+		return false
+	}
+	for i := 3; i < len(s); i++ {
+		c := s[i]
+		if i != 35 && i != 52 && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// seconds writes a duration of whole seconds.
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }

@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
+)
+
+// runner is what a gateway knows of a runner. Spec and methods never change: a
+// new spec is a new runner, which takes over the rest.
+type runner struct {
+	spec    runnables.Spec
+	raw     string
+	methods map[string]*method
+	watch   *watch
+}
+
+// method is one method of a runner, with what each call needs prepared.
+type method struct {
+	runnables.MethodSpec
+
+	runner *runner
+	// single is the one argument of a method that has one, or nil.
+	single *runnables.ValueSpec
+	// accepts and offers are the types that its bodies and results may have.
+	accepts, offers []string
+}
+
+// watch is what changes about a runner while it is watched.
+type watch struct {
+	metrics *runnerMetrics
+
+	mu sync.Mutex
+	// samples are the latest stats, the oldest first. Guarded by mu.
+	samples []queue.Stats
+	// drain is how fast the queue empties. Guarded by mu.
+	drain drain
+
+	// workersMu is held while workers are read from the queue, so that they are
+	// read once.
+	workersMu sync.Mutex
+	// workers are the living ones, read at workersAt. Guarded by workersMu.
+	workers   []queue.Heartbeat
+	workersAt time.Time
+}
+
+// maxSamples is how many stats of a runner are kept, one a second.
+const maxSamples = 30
+
+// newRunner reads a published spec.
+func newRunner(raw []byte, w *watch) (*runner, error) {
+	r := &runner{raw: string(raw), methods: map[string]*method{}, watch: w}
+	if err := json.Unmarshal(raw, &r.spec); err != nil {
+		return nil, fmt.Errorf("spec: %w", err)
+	}
+	defaults := runnables.DefaultRunner()
+	if r.spec.MaxQueue <= 0 {
+		r.spec.MaxQueue = defaults.MaxQueue
+	}
+	if r.spec.MaxQueueBytes <= 0 {
+		r.spec.MaxQueueBytes = defaults.MaxQueueBytes
+	}
+	for _, m := range r.spec.Methods {
+		if err := m.Validate(); err != nil {
+			return nil, fmt.Errorf("spec: %w", err)
+		}
+		prepared := &method{MethodSpec: m, runner: r}
+		if len(m.Inputs) == 1 {
+			prepared.single = &prepared.MethodSpec.Inputs[0]
+		}
+		prepared.accepts = acceptedTypes(prepared)
+		prepared.offers = offeredTypes(prepared)
+		r.methods[m.Name] = prepared
+	}
+	return r, nil
+}
+
+// method finds a method by its name.
+func (r *runner) method(name string) (*method, error) {
+	if m := r.methods[name]; m != nil {
+		return m, nil
+	}
+	names := r.methodNames()
+	return nil, &Problem{
+		Code:    CodeNotFound,
+		Detail:  fmt.Sprintf("runner %q has no method %s, it has %s", r.spec.Runner, quote(name), list(names)),
+		Methods: names,
+	}
+}
+
+// methodNames are the names of the methods in the order of the spec.
+func (r *runner) methodNames() []string {
+	names := make([]string, len(r.spec.Methods))
+	for i, m := range r.spec.Methods {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// sample adds the latest stats.
+func (w *watch) sample(s queue.Stats) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.drain.observe(s)
+	if len(w.samples) == maxSamples {
+		w.samples = append(w.samples[:0], w.samples[1:]...)
+	}
+	w.samples = append(w.samples, s)
+}
+
+// stats are the latest stats, and the oldest that are kept to compare them
+// with; ok is false while there are none.
+func (w *watch) stats() (latest, oldest queue.Stats, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.samples) == 0 {
+		return queue.Stats{}, queue.Stats{}, false
+	}
+	return w.samples[len(w.samples)-1], w.samples[0], true
+}
+
+// retryAfter is when a client that met the full queue should come back; chance
+// spreads clients, see [drain.retryAfter].
+func (w *watch) retryAfter(chance float64) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.drain.retryAfter(chance)
+}

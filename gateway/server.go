@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// readHeaderTimeout is how long the header of a request may take.
+	readHeaderTimeout = 5 * time.Second
+
+	// idleTimeout is how long a connection may wait for its next request.
+	idleTimeout = 2 * time.Minute
+
+	// maxHeaderBytes bounds the header of a request.
+	maxHeaderBytes = 32 << 10
+
+	// writeTime is how long an answer may take to be written, beyond the longest
+	// time that it may take to be made.
+	writeTime = 30 * time.Second
+
+	// farewell is how long problems may take to be written to those who still
+	// wait when the drain timeout is over.
+	farewell = time.Second
+)
+
+// errDraining is the cause of requests that are ended because the gateway stops.
+var errDraining = errors.New("gateway is draining")
+
+// Serve answers requests on the listener, which it closes, and runs
+// [Gateway.Run] for as long. When ctx is done it drains: /readyz says no, after
+// the drain delay no connection is taken any more, requests have until the drain
+// timeout, and what has no answer then gets a problem with [CodeDraining].
+// It returns nil after that.
+func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
+	g.warnIfOpen(ctx, listener.Addr())
+	// Requests and replies outlive ctx, by the time that draining takes.
+	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	server := g.server(work)
+
+	failed := make(chan error, 2)
+	go func() { failed <- g.Run(work) }()
+	go func() { failed <- server.Serve(listener) }()
+
+	var err error
+	pending := 2
+	select {
+	case <-ctx.Done():
+	case err = <-failed: // neither ends by itself unless it failed
+		pending--
+	}
+	if err == nil {
+		g.drain(work, end, server)
+	} else {
+		err = errors.Join(err, server.Close())
+	}
+	end(errDraining)
+	for range pending {
+		if more := <-failed; !errors.Is(more, http.ErrServerClosed) {
+			err = errors.Join(err, more)
+		}
+	}
+	return err
+}
+
+// server is the HTTP server with all its timeouts. A handler that waits for a
+// job must be able to answer after the longest wait.
+func (g *Gateway) server(base context.Context) *http.Server {
+	return &http.Server{
+		Handler:           g.router,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		WriteTimeout:      g.config.BodyTimeout + max(g.config.Timeout, maxWait) + writeTime,
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// drain ends the server: no new connections, then the requests, at last those
+// that take too long.
+func (g *Gateway) drain(work context.Context, end context.CancelCauseFunc, server *http.Server) {
+	g.draining.Store(true)
+	g.log.InfoContext(work, "gateway drains", "delay", g.config.DrainDelay, "timeout", g.config.DrainTimeout)
+	time.Sleep(g.config.DrainDelay)
+	bounded, cancel := context.WithTimeout(work, g.config.DrainTimeout)
+	defer cancel()
+	if server.Shutdown(bounded) == nil {
+		return
+	}
+	end(errDraining)
+	last, cancel := context.WithTimeout(context.WithoutCancel(work), farewell)
+	defer cancel()
+	if err := server.Shutdown(last); err != nil {
+		g.log.WarnContext(work, "connections were cut", "err", errors.Join(err, server.Close()))
+	}
+}
+
+// warnIfOpen says so where everybody on the network may use the gateway.
+func (g *Gateway) warnIfOpen(ctx context.Context, addr net.Addr) {
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		g.log.WarnContext(ctx, "the gateway has no authentication and is open to the network",
+			"addr", fmt.Sprint(addr), "advice", "listen on 127.0.0.1, or put a proxy with authentication in front")
+	}
+}
