@@ -26,12 +26,12 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return ExitOK
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "loadtest:", err)
+		say(stderr, "loadtest: ", err)
 		return ExitUsage
 	}
 	scenario, err := LoadScenario(opts.file)
 	if err != nil {
-		fmt.Fprintln(stderr, "loadtest:", err)
+		say(stderr, "loadtest: ", err)
 		return ExitUsage
 	}
 	if opts.duration > 0 {
@@ -39,20 +39,20 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	plan, err := scenario.Plan(opts.targets...)
 	if err != nil {
-		fmt.Fprintln(stderr, "loadtest:", err)
+		say(stderr, "loadtest: ", err)
 		return ExitUsage
 	}
 	client := scenario.NewClient()
 	defer client.Close()
 	report, err := Run(ctx, plan, client)
 	if err != nil && report.Sent == 0 {
-		fmt.Fprintln(stderr, "loadtest:", err)
+		say(stderr, "loadtest: ", err)
 		return ExitUsage
 	}
 	report.Scenario = scenario.Name
 	report.Expectations = scenario.Expect.Check(report)
 	if err := errors.Join(err, report.WriteText(stdout), opts.writeJSON(report)); err != nil {
-		fmt.Fprintln(stderr, "loadtest:", err)
+		say(stderr, "loadtest: ", err)
 		return ExitMissed
 	}
 	if !report.OK() {
@@ -60,6 +60,9 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	return ExitOK
 }
+
+// say writes a line for a person. Who does not listen has no use for an error.
+func say(w io.Writer, words ...any) { _, _ = fmt.Fprintln(w, fmt.Sprint(words...)) }
 
 type options struct {
 	file     string
@@ -80,7 +83,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stderr)
-		fmt.Fprintln(stderr, "usage: loadtest -f scenario.yaml [-target URL]... [-duration D] [-json FILE]")
+		say(stderr, "usage: loadtest -f scenario.yaml [-target URL]... [-duration D] [-json FILE]")
 		flags.PrintDefaults()
 		return o, err
 	case err != nil:

@@ -277,7 +277,7 @@ func (c *leanConn) discard(length int64) (int64, error) {
 	for done < length {
 		n, err := c.r.Discard(int(min(length-done, 1<<20)))
 		done += int64(n)
-		if err == io.EOF { //nolint:errorlint // bufio returns it bare
+		if err == io.EOF {
 			return done, io.ErrUnexpectedEOF
 		}
 		if err != nil {

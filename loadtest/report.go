@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -122,50 +123,54 @@ func (r Report) WriteJSON(w io.Writer) error {
 
 // WriteText writes the report for a person.
 func (r Report) WriteText(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var t strings.Builder // cells end with a tab, aligned at the end
 	if r.Scenario != "" {
-		fmt.Fprintf(t, "scenario\t%s\n", r.Scenario)
+		fmt.Fprintf(&t, "scenario\t%s\n", r.Scenario)
 	}
-	fmt.Fprintf(t, "window\t%.1f s, last answer at %.1f s\n", r.WindowSeconds, r.LastAnswerSeconds)
-	fmt.Fprintf(t, "sent\t%d\t%.1f/s\n", r.Sent, r.SentPerSecond)
-	fmt.Fprintf(t, "accepted\t%d\tgoodput %.1f/s\n", r.Accepted, r.GoodputPerSecond)
-	fmt.Fprintf(t, "refused\t%d\n", r.Refused)
-	fmt.Fprintf(t, "no answer\t%d\n", r.Failed)
-	fmt.Fprintf(t, "bytes\t%d sent\t%d received\n", r.Bytes.Sent, r.Bytes.Received)
-	writeCounts(t, "status", r.ByStatus)
-	writeCounts(t, "code", r.ByCode)
-	writeCounts(t, "error", r.Errors)
+	fmt.Fprintf(&t, "window\t%.1f s, last answer at %.1f s\n", r.WindowSeconds, r.LastAnswerSeconds)
+	fmt.Fprintf(&t, "sent\t%d\t%.1f/s\n", r.Sent, r.SentPerSecond)
+	fmt.Fprintf(&t, "accepted\t%d\tgoodput %.1f/s\n", r.Accepted, r.GoodputPerSecond)
+	fmt.Fprintf(&t, "refused\t%d\n", r.Refused)
+	fmt.Fprintf(&t, "no answer\t%d\n", r.Failed)
+	fmt.Fprintf(&t, "bytes\t%d sent\t%d received\n", r.Bytes.Sent, r.Bytes.Received)
+	writeCounts(&t, "status", r.ByStatus)
+	writeCounts(&t, "code", r.ByCode)
+	writeCounts(&t, "error", r.Errors)
 	if r.FirstError != "" {
-		fmt.Fprintf(t, "first error\t%s\n", r.FirstError)
+		fmt.Fprintf(&t, "first error\t%s\n", r.FirstError)
 	}
 	if len(r.Kinds) > 1 {
 		for _, name := range slices.Sorted(maps.Keys(r.Kinds)) {
-			fmt.Fprintf(t, "kind %s\t%d sent\t%d accepted\n", name, r.Kinds[name].Sent, r.Kinds[name].Accepted)
+			fmt.Fprintf(&t, "kind %s\t%d sent\t%d accepted\n", name, r.Kinds[name].Sent, r.Kinds[name].Accepted)
 		}
 	}
-	fmt.Fprintf(t, "\nmilliseconds\tp50\tp90\tp99\tp99.9\tmax\n")
-	writeSummary(t, "accepted", r.Latency.Accepted)
-	writeSummary(t, "refused", r.Latency.Refused)
-	writeSummary(t, "generator late by", r.Lateness)
+	t.WriteString("\nmilliseconds\tp50\tp90\tp99\tp99.9\tmax\n")
+	writeSummary(&t, "accepted", r.Latency.Accepted)
+	writeSummary(&t, "refused", r.Latency.Refused)
+	writeSummary(&t, "generator late by", r.Lateness)
 	if r.Bottleneck() {
-		fmt.Fprintf(t, "\nThe generator was late: these latencies are its own, not the server's.\n")
+		t.WriteString("\nThe generator was late: these latencies are its own, not the server's.\n")
 	}
 	for i, e := range r.Expectations {
 		if i == 0 {
-			fmt.Fprintln(t)
+			t.WriteString("\n")
 		}
-		fmt.Fprintf(t, "%s\n", e)
+		fmt.Fprintf(&t, "%s\n", e)
 	}
-	return t.Flush()
+	aligned := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(aligned, t.String()); err != nil {
+		return err
+	}
+	return aligned.Flush()
 }
 
-func writeCounts[K cmp.Ordered](w io.Writer, label string, counts map[K]int64) {
+func writeCounts[K cmp.Ordered](w *strings.Builder, label string, counts map[K]int64) {
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(w, "%s %v\t%d\n", label, k, counts[k])
 	}
 }
 
-func writeSummary(w io.Writer, label string, s Summary) {
+func writeSummary(w *strings.Builder, label string, s Summary) {
 	if s.Count == 0 {
 		return
 	}

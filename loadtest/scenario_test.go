@@ -50,10 +50,10 @@ func TestAScenarioBecomesAPlan(t *testing.T) {
 		t.Errorf("scenario %+v makes plan %+v", s, plan)
 	}
 	one, other := plan.Kinds[0], plan.Kinds[1]
-	if one.Method != "PUT" || one.Weight != 3 || string(one.Body) != "hello" || one.Header.Get("prefer") != "respond-async" {
+	if one.Method != http.MethodPut || one.Weight != 3 || string(one.Body) != "hello" || one.Header.Get("prefer") != "respond-async" {
 		t.Errorf("first kind %+v", one)
 	}
-	if other.Method != "GET" || other.Weight != 1 || other.Name != "/livez" {
+	if other.Method != http.MethodGet || other.Weight != 1 || other.Name != "/livez" {
 		t.Errorf("second kind %+v lacks its defaults", other)
 	}
 	if *s.Expect.P99 != 200 || *s.Expect.Rejections != 0 || s.Expect.Errors != nil {

@@ -42,7 +42,7 @@ type Program struct {
 // asked for, into a file, and returns the exit status.
 func (p Program) Main(ctx context.Context, args []string) int {
 	if len(args) == 2 && args[0] == bareWord {
-		fmt.Fprintln(p.Stderr, Bare(args[1]))
+		p.complain(Bare(args[1]))
 		return exitMissed
 	}
 	opts, err := parseOptions(args, p.Stderr)
@@ -50,7 +50,7 @@ func (p Program) Main(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintln(p.Stderr, "bench:", err)
+		p.complain(err)
 		return exitUsage
 	}
 	figures, err := opts.run(ctx, Config{
@@ -63,7 +63,7 @@ func (p Program) Main(ctx context.Context, args []string) int {
 		writeErr = errors.Join(writeErr, replaceResults(opts.out, page))
 	}
 	if err = errors.Join(err, writeErr); err != nil {
-		fmt.Fprintln(p.Stderr, "bench:", err)
+		p.complain(err)
 		return exitMissed
 	}
 	for _, f := range figures {
@@ -73,6 +73,10 @@ func (p Program) Main(ctx context.Context, args []string) int {
 	}
 	return exitOK
 }
+
+// complain writes an error for a person. Who does not listen has no use for
+// another.
+func (p Program) complain(err error) { _, _ = fmt.Fprintln(p.Stderr, "bench:", err) }
 
 type options struct {
 	binary string
@@ -104,7 +108,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stderr)
-		fmt.Fprintln(stderr, "usage: bench [-only 1,4] [-short] [-out docs/benchmarks.md] [-ekiben BINARY] [-keep FOLDER]")
+		_, _ = fmt.Fprintln(stderr, "usage: bench [-only 1,4] [-short] [-out docs/benchmarks.md] [-ekiben BINARY] [-keep FOLDER]")
 		flags.PrintDefaults()
 		return o, err
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ekiben/ekiben/loadtest"
@@ -114,7 +115,7 @@ func (b *bench) startBare(ctx context.Context) (server, error) {
 	if err != nil {
 		return server{}, err
 	}
-	p, err := start(dir, "bare", nil, b.Bare[0], append(b.Bare[1:len(b.Bare):len(b.Bare)], addr)...)
+	p, err := start(dir, "bare", nil, b.Bare[0], append(slices.Clip(b.Bare[1:]), addr)...)
 	if err != nil {
 		return server{}, err
 	}

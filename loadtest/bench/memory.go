@@ -17,7 +17,7 @@ type memory struct {
 // watch samples the memory of all processes of a stack until ctx ends.
 func (s *stack) watch(ctx context.Context) memory {
 	processes := []*process{s.redis}
-	for _, server := range append(s.gateways[:len(s.gateways):len(s.gateways)], s.workers...) {
+	for _, server := range append(slices.Clip(s.gateways), s.workers...) {
 		processes = append(processes, server.process)
 	}
 	m := memory{samples: make([][]float64, len(processes))}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -74,7 +75,7 @@ func startStack(ctx context.Context, binary, dir string, t topology) (_ *stack, 
 		}
 		s.gateways = append(s.gateways, server{p, "http://" + addr})
 	}
-	for _, server := range append(s.workers[:len(s.workers):len(s.workers)], s.gateways...) {
+	for _, server := range append(slices.Clip(s.workers), s.gateways...) {
 		if err := server.awaitReady(ctx, server.url+"/readyz"); err != nil {
 			return nil, err
 		}
@@ -151,8 +152,5 @@ func (s *stack) targets() []string {
 	return urls
 }
 
-// pause stops worker i in its tracks, without its knowledge.
+// pause stops worker i in its tracks, without its knowledge, until it is closed.
 func (s *stack) pause(i int) error { return s.workers[i].signal(syscall.SIGSTOP) }
-
-// resume lets it go on.
-func (s *stack) resume(i int) error { return s.workers[i].signal(syscall.SIGCONT) }
