@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"io"
 	"net/http"
 
@@ -11,11 +12,12 @@ import (
 // whole path, so that the requests differ in nothing else.
 const barePath = "/v1/runners/echo/run"
 
-// Bare serves what benchmark 1 compares with, on addr, until it fails: the
+// Bare serves what benchmark 1 compares with, on addr, until ctx ends: the
 // router that the gateway uses and a handler that answers the body, nothing
 // else.
-func Bare(addr string) error {
+func Bare(ctx context.Context, addr string) error {
 	e := echo.New()
+	defer context.AfterFunc(ctx, func() { _ = e.Close() })()
 	e.HideBanner, e.HidePort = true, true
 	e.GET("/readyz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	e.POST(barePath, func(c echo.Context) error {

@@ -156,11 +156,12 @@ func clean(r loadtest.Report) error {
 		r.Accepted, r.Sent, r.ByStatus, r.ByCode, r.Errors, r.FirstError)
 }
 
-// call is a kind of request that runs a method.
+// call is a kind of request that runs a method and wants the answer in the form
+// of the question.
 func call(path, contentType string, body []byte) loadtest.Kind {
 	return loadtest.Kind{
 		Name: path, Weight: 1, Method: http.MethodPost, Path: path,
-		Header: http.Header{"Content-Type": {contentType}}, Body: body,
+		Header: http.Header{"Content-Type": {contentType}, "Accept": {contentType}}, Body: body,
 	}
 }
 

@@ -42,7 +42,7 @@ type Program struct {
 // asked for, into a file, and returns the exit status.
 func (p Program) Main(ctx context.Context, args []string) int {
 	if len(args) == 2 && args[0] == bareWord {
-		p.complain(Bare(args[1]))
+		p.complain(Bare(ctx, args[1]))
 		return exitMissed
 	}
 	opts, err := parseOptions(args, p.Stderr)

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 	}
 	if len(os.Args) == 3 && os.Args[1] == "fake-bare" {
 		fmt.Printf("pid=%d\n", os.Getpid())
-		fmt.Fprintln(os.Stderr, bench.Bare(os.Args[2]))
+		fmt.Fprintln(os.Stderr, bench.Bare(context.Background(), os.Args[2]))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
