@@ -1,0 +1,57 @@
+# make run    the main job: the sentiment service on an embedded Redis
+# make test   everything that CI runs; installs what it needs
+# make build  bin/ekiben
+# make bench  the benchmarks of docs/benchmarks.md, about half an hour
+
+GO ?= go
+TOOLS := $(CURDIR)/.tools
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
+GOVULNCHECK := $(TOOLS)/govulncheck-v1.9.0
+
+.PHONY: run build test check race unit bench lint vuln tidy deps fmt
+
+run:
+	$(GO) run ./examples/sentiment serve
+
+build:
+	$(GO) build -o bin/ekiben ./cmd/ekiben
+
+test: deps check race
+
+# What tests start: redis-server and a Procfile runner.
+deps:
+	./test/deps.sh
+
+check: tidy fmt lint
+
+tidy:
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+
+fmt:
+	@test -z "$$(gofmt -s -l .)" || { echo "gofmt -s -w these:"; gofmt -s -l .; exit 1; }
+
+lint: $(GOLANGCI_LINT)
+	$(GOLANGCI_LINT) run ./...
+
+race:
+	CI=1 $(GO) test -race -shuffle=on -timeout 30m ./...
+
+# Quick: what needs no server is tested, the rest is skipped.
+unit:
+	$(GO) test ./...
+
+# The vulnerability database is on the network, so this is not part of test.
+vuln: $(GOVULNCHECK)
+	$(GOVULNCHECK) ./...
+
+bench: build
+	$(GO) run ./loadtest/cmd/bench -out docs/benchmarks.md
+
+$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	mv $(TOOLS)/govulncheck $@

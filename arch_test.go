@@ -1,0 +1,133 @@
+package ekiben_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The house rules that a compiler cannot check: who may import whom. Imports
+// point one way: cmd, ekiben → gateway | worker → queue, batching, runnables →
+// tensor; never sideways, never up.
+
+const module = "github.com/ekiben/ekiben"
+
+// mayImport lists, for each package, what it may import of this module. A name
+// that ends in /... stands for all below it. Commands and examples may import
+// anything.
+var mayImport = map[string][]string{
+	"":                        {"gateway", "worker", "queue", "queue/embedded", "runnables", "runnables/...", "internal/runnerfile"},
+	"tensor":                  {},
+	"batching":                {},
+	"batching/simulate":       {"batching"},
+	"runnables":               {"tensor"},
+	"runnables/echo":          {"runnables", "tensor"},
+	"runnables/sleep":         {"runnables", "tensor"},
+	"runnables/sentiment":     {"runnables", "tensor"},
+	"runnables/runnablestest": {"runnables", "tensor"},
+	"queue":                   {"tensor"},
+	"queue/embedded":          {},
+	"queue/queuetest":         {"queue", "tensor", "internal/..."},
+	"worker":                  {"queue", "batching", "runnables", "tensor"},
+	"gateway":                 {"queue", "runnables", "tensor", "gateway/..."},
+	"gateway/dashboard":       {},
+	"loadtest":                {},
+	"loadtest/bench":          {"loadtest", "runnables", "runnables/sentiment", "tensor"},
+	"internal/redistest":      {},
+	"internal/tcpproxy":       {},
+	"internal/runnerfile":     {"runnables"},
+	"internal/settingsdoc":    {},
+}
+
+// onlyIn lists, for libraries that have one home, where that is. A library
+// counts with all packages below it.
+var onlyIn = map[string][]string{
+	"github.com/redis/go-redis/v9":     {"queue"},
+	"github.com/hibiken/asynq":         {"queue/tasks"},
+	"github.com/alicebob/miniredis/v2": {"queue/embedded"},
+	"github.com/labstack/echo/v4":      {"gateway", "loadtest/bench"},
+	"github.com/NVIDIA/go-nvml":        {"internal/gpu"},
+	"github.com/caarlos0/env/v11":      {""},
+	"github.com/spf13/cobra":           {""},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	t.Parallel()
+
+	for _, p := range packages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+		if p.Name == "main" {
+			continue
+		}
+		allowed, listed := mayImport[p.name()]
+		if !listed {
+			t.Errorf("%s is not in mayImport", p.ImportPath)
+			continue
+		}
+		for _, imp := range p.Imports {
+			local, isLocal := strings.CutPrefix(imp, module+"/")
+			if isLocal && !matches(allowed, local) {
+				t.Errorf("%s must not import %s", p.ImportPath, local)
+			}
+			for library, homes := range onlyIn {
+				if (imp == library || strings.HasPrefix(imp, library+"/")) && !slices.Contains(homes, p.name()) {
+					t.Errorf("%s must not import %s, whose home is %v", p.ImportPath, imp, homes)
+				}
+			}
+		}
+	}
+}
+
+// batching decides and does nothing else.
+func TestBatchingIsPure(t *testing.T) {
+	t.Parallel()
+
+	for _, p := range packages(t) {
+		if p.name() != "batching" && p.name() != "batching/simulate" {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if slices.Contains([]string{"os", "net", "net/http", "sync", "sync/atomic", "context", "log/slog", "io", "math/rand"}, imp) {
+				t.Errorf("%s must not import %s: it has no clock, goroutine or I/O", p.ImportPath, imp)
+			}
+		}
+	}
+}
+
+type pkg struct {
+	ImportPath, Name, Doc string
+	Imports               []string
+}
+
+func (p pkg) name() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Doc,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ps []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return ps
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		ps = append(ps, p)
+	}
+}
+
+func matches(allowed []string, name string) bool {
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		below, isTree := strings.CutSuffix(a, "...")
+		return a == name || (isTree && strings.HasPrefix(name, below))
+	})
+}

@@ -1,0 +1,235 @@
+package ekiben
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// remote is a gateway, as the command line talks to it.
+type remote struct {
+	url    string
+	client *http.Client
+}
+
+// addRemote adds the flag that says where the gateway is.
+func addRemote(c *cobra.Command, r *remote) {
+	r.client = &http.Client{}
+	c.Flags().StringVar(&r.url, "url", cmp.Or(os.Getenv("EKIBEN_URL"), "http://127.0.0.1:3000"), "the gateway (EKIBEN_URL)")
+}
+
+// problem is what a gateway says when it refuses.
+type problem struct {
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+}
+
+// do sends a request and returns the answer's body, or the gateway's problem as
+// an error.
+func (r *remote) do(ctx context.Context, method, path string, body []byte, header http.Header) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.url, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("--url: %w", err)
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	res, err := r.client.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("no gateway answers at %s (name one with --url or EKIBEN_URL): %w", r.url, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the answer of %s: %w", r.url, err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		var p problem
+		if json.Unmarshal(answer, &p) != nil || p.Code == "" {
+			return nil, nil, fmt.Errorf("%s answers %s", r.url, res.Status)
+		}
+		return nil, nil, fmt.Errorf("%s (%s)", cmp.Or(p.Detail, p.Title), p.Code)
+	}
+	return answer, res.Header, nil
+}
+
+func callCommand() *cobra.Command {
+	var r remote
+	var in callInput
+	c := &cobra.Command{
+		Use:   "call RUNNER METHOD",
+		Short: "Run one method and print its value",
+		Example: "  ekiben call sentiment is_positive --text 'what a day'\n" +
+			"  ekiben call sentiment scores --json '{\"texts\": [\"good\", \"bad\"]}'\n" +
+			"  ekiben call digits predict --file image.npy\n" +
+			"  echo 'from a pipe' | ekiben call sentiment is_positive --file - --type text/plain",
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, header, err := in.read(cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			path := "/v1/runners/" + url.PathEscape(args[0]) + "/" + url.PathEscape(args[1])
+			answer, h, err := r.do(cmd.Context(), http.MethodPost, path, body, header)
+			if err != nil {
+				return err
+			}
+			if strings.Contains(h.Get("Content-Type"), "json") && !bytes.HasSuffix(answer, []byte("\n")) {
+				answer = append(answer, '\n')
+			}
+			_, err = cmd.OutOrStdout().Write(answer)
+			return err
+		},
+	}
+	addRemote(c, &r)
+	in.flags(c)
+	return c
+}
+
+// callInput is what a call is made of on the command line.
+type callInput struct {
+	text, json, file, mediaType, accept string
+	async                               bool
+}
+
+func (in *callInput) flags(c *cobra.Command) {
+	c.Flags().StringVar(&in.text, "text", "", "the argument is this text")
+	c.Flags().StringVar(&in.json, "json", "", "the arguments by name as a JSON object, or the value of the only one")
+	c.Flags().StringVar(&in.file, "file", "", "send this file; - is standard input")
+	c.Flags().StringVar(&in.mediaType, "type", "", "content type of the file; by its name if not given")
+	c.Flags().StringVar(&in.accept, "accept", "", "content type of the answer, such as application/x-npy")
+	c.Flags().BoolVar(&in.async, "async", false, "submit a job and print it instead of waiting for the value")
+	c.MarkFlagsMutuallyExclusive("text", "json", "file")
+	c.MarkFlagsOneRequired("text", "json", "file")
+}
+
+func (in *callInput) read(stdin io.Reader) (body []byte, header http.Header, err error) {
+	header = http.Header{}
+	switch {
+	case in.file == "-":
+		body, err = io.ReadAll(stdin)
+		header.Set("Content-Type", cmp.Or(in.mediaType, "application/octet-stream"))
+	case in.file != "":
+		body, err = os.ReadFile(in.file)
+		header.Set("Content-Type", cmp.Or(in.mediaType, mediaTypeOf(in.file)))
+	case in.json != "":
+		if !json.Valid([]byte(in.json)) {
+			return nil, nil, errors.New("--json is not valid JSON")
+		}
+		body = []byte(in.json)
+		header.Set("Content-Type", "application/json")
+	default:
+		body = []byte(in.text)
+		header.Set("Content-Type", "text/plain")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("--file: %w", err)
+	}
+	if in.accept != "" {
+		header.Set("Accept", in.accept)
+	}
+	if in.async {
+		header.Set("Prefer", "respond-async")
+	}
+	return body, header, nil
+}
+
+func mediaTypeOf(file string) string {
+	switch {
+	case strings.HasSuffix(file, ".json"):
+		return "application/json"
+	case strings.HasSuffix(file, ".txt"):
+		return "text/plain"
+	case strings.HasSuffix(file, ".npy"):
+		return "application/x-npy"
+	default:
+		return "application/octet-stream"
+	}
+}
+
+func runnersCommand() *cobra.Command {
+	c := &cobra.Command{Use: "runners", Short: "Show the runners that a gateway knows"}
+	c.AddCommand(listRunnersCommand(), showRunnerCommand())
+	return c
+}
+
+func listRunnersCommand() *cobra.Command {
+	var r remote
+	var format string
+	c := &cobra.Command{
+		Use: "list", Short: "List runners", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			answer, _, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners", nil, nil)
+			if err != nil {
+				return err
+			}
+			return show(cmd.OutOrStdout(), format, answer, runnersTable)
+		},
+	}
+	addRemote(c, &r)
+	addOutput(c, &format)
+	return c
+}
+
+func showRunnerCommand() *cobra.Command {
+	var r remote
+	var format string
+	c := &cobra.Command{
+		Use: "show RUNNER", Short: "Show a runner's methods and limits", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, _, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners/"+url.PathEscape(args[0]), nil, nil)
+			if err != nil {
+				return err
+			}
+			return show(cmd.OutOrStdout(), format, answer, methodsTable)
+		},
+	}
+	addRemote(c, &r)
+	addOutput(c, &format)
+	return c
+}
+
+func addOutput(c *cobra.Command, format *string) {
+	c.Flags().StringVarP(format, "output", "o", "table", "table, json or yaml")
+}
+
+// show prints a JSON answer in the format asked for.
+func show(w io.Writer, format string, answer []byte, table func(io.Writer, []byte) error) error {
+	switch format {
+	case "table":
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		if err := table(tw, answer); err != nil {
+			return err
+		}
+		return tw.Flush()
+	case "json":
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, bytes.TrimSpace(answer), "", "  "); err != nil {
+			return fmt.Errorf("the gateway's answer: %w", err)
+		}
+		_, err := fmt.Fprintln(w, indented.String())
+		return err
+	case "yaml":
+		text, err := yaml.JSONToYAML(answer)
+		if err != nil {
+			return fmt.Errorf("the gateway's answer: %w", err)
+		}
+		_, err = w.Write(text)
+		return err
+	default:
+		return fmt.Errorf("--output is %q, want table, json or yaml", format)
+	}
+}

@@ -1,0 +1,98 @@
+package ekiben
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// command is the command line of the binary.
+func (app App) command() *cobra.Command {
+	name := filepath.Base(os.Args[0])
+	root := &cobra.Command{
+		Use:   name,
+		Short: "Queue-based inference: HTTP in, batches through Redis streams, replies out",
+		Long: "Ekiben serves models over HTTP. Gateways enqueue calls into Redis streams, one\n" +
+			"per runner; workers take batches, run them vectorized, and reply.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(
+		app.serveCommand(), app.gatewayCommand(), app.workerCommand(),
+		callCommand(), runnersCommand(),
+	)
+	return root
+}
+
+func (app App) serveCommand() *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run everything in one process: gateway, worker and, unless EKIBEN_REDIS_URL names one, a Redis",
+		Long: "Run gateway and worker in one process. Without EKIBEN_REDIS_URL it brings a Redis:\n" +
+			"in memory, which is for trying out and developing; or with --data a redis-server\n" +
+			"that keeps its data in a directory.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return app.run(cmd.Context(), o) },
+	}
+	o.gateway, o.worker, o.redis = true, true, true
+	o.flags(c)
+	c.Flags().StringVar(&o.addr, "addr", "", "listen on this host:port (EKIBEN_HTTP_ADDR)")
+	c.Flags().StringVar(&o.data, "data", "", "keep the queue in this directory, with a redis-server of our own")
+	c.Flags().StringArrayVar(&o.only, "runner", nil, "serve only this runner; may be repeated")
+	return c
+}
+
+func (app App) gatewayCommand() *cobra.Command {
+	o := serveOptions{gateway: true}
+	c := &cobra.Command{
+		Use:   "gateway",
+		Short: "Take calls over HTTP and enqueue them for workers",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return app.run(cmd.Context(), o) },
+	}
+	c.Flags().StringVar(&o.addr, "addr", "", "listen on this host:port (EKIBEN_HTTP_ADDR)")
+	return c
+}
+
+func (app App) workerCommand() *cobra.Command {
+	o := serveOptions{worker: true}
+	c := &cobra.Command{
+		Use:   "worker",
+		Short: "Run the calls of runners",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return app.run(cmd.Context(), o) },
+	}
+	o.flags(c)
+	c.Flags().StringArrayVar(&o.only, "runner", nil, "serve only this runner; may be repeated")
+	return c
+}
+
+func (o *serveOptions) flags(c *cobra.Command) {
+	c.Flags().StringVarP(&o.config, "config", "c", "", "runners file (EKIBEN_CONFIG)")
+}
+
+// run runs the parts of a process that the options ask for.
+func (app App) run(ctx context.Context, o serveOptions) error {
+	s, unknown, err := readSettings()
+	if err != nil {
+		return err
+	}
+	log := s.logger()
+	for _, name := range unknown {
+		log.Warn("environment variable has no effect", "name", name)
+	}
+	if o.config != "" {
+		s.Config = o.config
+	}
+	if o.addr != "" {
+		s.Gateway.Addr = o.addr
+	}
+	if o.data != "" && s.RedisURL != "" {
+		return fmt.Errorf("--data starts a redis-server, but EKIBEN_REDIS_URL names one: give one of the two")
+	}
+	return app.serve(ctx, s, o, log)
+}

@@ -1,0 +1,91 @@
+// Package ekiben is what you build an inference service with: give [Main] your
+// runnables and services, and the binary can do all that the stock one can:
+// serve everything in one process, or be a gateway, or a worker.
+//
+//	func main() {
+//		ekiben.Main(ekiben.App{
+//			Runnables: runnables.Kinds{"shout": shout.Kind()},
+//			Runners:   []runnables.Runner{{Name: "shout", Runnable: "shout"}},
+//		})
+//	}
+//
+// Calls travel over Redis streams; see ARCHITECTURE.md for the life of a call.
+package ekiben
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ekiben/ekiben/gateway"
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/runnables/echo"
+	"github.com/ekiben/ekiben/runnables/sentiment"
+	"github.com/ekiben/ekiben/runnables/sleep"
+)
+
+// App is all that a binary can do.
+type App struct {
+	// Runnables are the kinds of runnables that it was built with, by the name
+	// that runners refer to.
+	Runnables runnables.Kinds
+
+	// Runners are served unless the runners file has one of the same name, which
+	// then replaces it.
+	Runners []runnables.Runner
+
+	// Services are Go functions behind routes of the gateway.
+	Services []Service
+}
+
+// Service is a named set of routes.
+type Service = gateway.Service
+
+// API is one route of a service; see [Handle].
+type API = gateway.API
+
+// Client calls runners from within a service; see [Run].
+type Client = gateway.Client
+
+// Handle makes a POST route of a Go function. In and Out say what travels: a
+// string is text, a []byte is any bytes, everything else is JSON.
+func Handle[In, Out any](route string, fn func(ctx context.Context, c *Client, in In) (Out, error)) API {
+	return gateway.HandleFunc(route, fn)
+}
+
+// Run calls a method of a runner and waits for its value. args are Go values in
+// the order of the method's signature; T is what its value is decoded into.
+func Run[T any](ctx context.Context, c *Client, runner, method string, args ...any) (T, error) {
+	return gateway.Run[T](ctx, c, runner, method, args...)
+}
+
+// BuiltIn returns the runnables that come with Ekiben.
+func BuiltIn() runnables.Kinds {
+	return runnables.Kinds{
+		"echo":      echo.Kind(),
+		"sentiment": sentiment.Kind(),
+		"sleep":     sleep.Kind(),
+	}
+}
+
+// Main is the main function of a binary: it reads the command line and the
+// environment, runs until it is told to stop by SIGINT or SIGTERM, and exits. A
+// second signal ends it at once.
+func Main(app App) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // from here on signals have their default effect
+	err := app.command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(os.Stderr, "error:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// errSaid is wrapped by errors that the user has been told of already.
+var errSaid = errors.New("already reported")

@@ -1,0 +1,145 @@
+// Package runnerfile reads ekiben.yaml, the file that says which runners there
+// are. It is read strictly: a field that does not exist is an error with its
+// line.
+package runnerfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/ekiben/ekiben/runnables"
+)
+
+// file is ekiben.yaml.
+type file struct {
+	Runners []entry `yaml:"runners"`
+}
+
+// entry is one runner in it. What is not given is nil, so that 0 can be told
+// from nothing.
+type entry struct {
+	Name                  string         `yaml:"name"`
+	Runnable              string         `yaml:"runnable"`
+	Init                  map[string]any `yaml:"init"`
+	CPU                   any            `yaml:"cpu"`
+	NvidiaGPU             any            `yaml:"nvidia_gpu"`
+	Replicas              *int           `yaml:"replicas"`
+	MaxBatchSize          *int           `yaml:"max_batch_size"`
+	MaxLatencyMS          *float64       `yaml:"max_latency_ms"`
+	Batching              string         `yaml:"batching"`
+	MaxQueue              *int           `yaml:"max_queue"`
+	MaxQueueBytes         *int64         `yaml:"max_queue_bytes"`
+	FromZero              bool           `yaml:"from_zero"`
+	RunnableMethodConfigs []methodEntry  `yaml:"runnable_method_configs"`
+}
+
+type methodEntry struct {
+	Name         string   `yaml:"name"`
+	MethodName   string   `yaml:"method_name"`
+	MaxBatchSize *int     `yaml:"max_batch_size"`
+	MaxLatencyMS *float64 `yaml:"max_latency_ms"`
+}
+
+// Warning is something in the file that has no effect.
+type Warning struct{ Runner, Message string }
+
+// Read reads and checks the runners in a file. The errors name everything that
+// is wrong, and where.
+func Read(path string) ([]runnables.Runner, []Warning, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("runners file: %w", err)
+	}
+	runners, warnings, err := Parse(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("runners file %s: %w", path, err)
+	}
+	return runners, warnings, nil
+}
+
+// Parse is [Read] of a file's content.
+func Parse(data []byte) ([]runnables.Runner, []Warning, error) {
+	var f file
+	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
+		return nil, nil, fmt.Errorf("%s", yaml.FormatError(err, false, true))
+	}
+	var runners []runnables.Runner
+	var warnings []Warning
+	var errs []error
+	seen := map[string]bool{}
+	for _, e := range f.Runners {
+		r, err := e.runner()
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if seen[r.Name] {
+			errs = append(errs, fmt.Errorf("runner %q is there twice", r.Name))
+		}
+		seen[r.Name] = true
+		if e.CPU != nil || e.NvidiaGPU != nil {
+			warnings = append(warnings, Warning{r.Name, "cpu and nvidia_gpu are read and not yet acted on; replicas sets the number of instances"})
+		}
+		runners = append(runners, r)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, err
+	}
+	return runners, warnings, nil
+}
+
+func (e entry) runner() (runnables.Runner, error) {
+	r := runnables.Runner{
+		Name: e.Name, Runnable: e.Runnable, Init: e.Init, Batching: runnables.BatchPolicy(e.Batching), FromZero: e.FromZero,
+	}
+	var errs []error
+	positive(&errs, "replicas", e.Replicas, &r.Replicas)
+	positive(&errs, "max_batch_size", e.MaxBatchSize, &r.MaxBatchSize)
+	positive(&errs, "max_queue", e.MaxQueue, &r.MaxQueue)
+	positive(&errs, "max_queue_bytes", e.MaxQueueBytes, &r.MaxQueueBytes)
+	latency(&errs, e.MaxLatencyMS, &r.MaxLatency)
+	for _, m := range e.RunnableMethodConfigs {
+		limits := runnables.MethodLimits{Name: m.Name}
+		if limits.Name == "" {
+			limits.Name = m.MethodName
+		}
+		positive(&errs, "max_batch_size of method "+limits.Name, m.MaxBatchSize, &limits.MaxBatchSize)
+		latency(&errs, m.MaxLatencyMS, &limits.MaxLatency)
+		r.Methods = append(r.Methods, limits)
+	}
+	r = r.WithDefaults()
+	if len(errs) > 0 {
+		return r, fmt.Errorf("runner %q: %w", e.Name, errors.Join(errs...))
+	}
+	return r, r.Validate()
+}
+
+func positive[T int | int64](errs *[]error, name string, given, into *T) {
+	if given == nil {
+		return
+	}
+	if *given < 1 {
+		*errs = append(*errs, fmt.Errorf("%s is %d, want at least 1", name, *given))
+	}
+	*into = *given
+}
+
+// latency reads milliseconds; 0 means not to wait.
+func latency(errs *[]error, ms *float64, into *time.Duration) {
+	if ms == nil {
+		return
+	}
+	const most = 24 * 60 * 60 * 1000
+	if !(*ms >= 0 && *ms <= most) {
+		*errs = append(*errs, fmt.Errorf("max_latency_ms is %v, want 0 to %d", *ms, most))
+		return
+	}
+	*into = time.Duration(*ms * float64(time.Millisecond))
+	if *into == 0 {
+		*into = -1
+	}
+}

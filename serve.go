@@ -1,0 +1,202 @@
+package ekiben
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ekiben/ekiben/gateway"
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/queue/embedded"
+	"github.com/ekiben/ekiben/worker"
+)
+
+// serveOptions say which parts a process has.
+type serveOptions struct {
+	gateway, worker bool
+	// redis: bring one if none is named.
+	redis bool
+
+	addr, config, data string
+	only               []string
+}
+
+// serve runs a process until ctx is done. It stops from the outside in: the
+// gateway first, whose requests the worker still answers, then the worker, then
+// the Redis that it may have brought.
+func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.Logger) (err error) {
+	var own ownRedis
+	if o.redis && s.RedisURL == "" {
+		if own, err = bringRedis(ctx, o.data, log); err != nil {
+			return err
+		}
+		s.RedisURL = own.url
+		defer func() { err = errors.Join(err, own.close()) }()
+	}
+	q, err := queue.Open(s.queueConfig())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+
+	p := process{app: app, settings: s, options: o, queue: q, log: log, registry: newRegistry(), redis: own}
+	if o.worker {
+		if err := p.makeWorker(); err != nil {
+			return err
+		}
+	}
+	if o.gateway {
+		if err := p.makeGateway(); err != nil {
+			return err
+		}
+	}
+	return p.run(ctx)
+}
+
+// ownRedis is a Redis that the process has brought.
+type ownRedis struct {
+	url   string
+	close func() error
+	// ended is closed if it ends by itself; nil if it cannot.
+	ended <-chan struct{}
+}
+
+// bringRedis starts a Redis of the process's own: in memory, or with its data in
+// a directory.
+func bringRedis(ctx context.Context, data string, log *slog.Logger) (ownRedis, error) {
+	if data == "" {
+		server, err := embedded.Start()
+		if err != nil {
+			return ownRedis{}, err
+		}
+		log.InfoContext(ctx, "embedded redis: the queue is in memory and gone when this process ends",
+			"to_keep_it", "serve --data DIR, or EKIBEN_REDIS_URL")
+		return ownRedis{url: server.URL(), close: func() error { server.Close(); return nil }}, nil
+	}
+	server, err := embedded.StartServer(ctx, data)
+	if err != nil {
+		return ownRedis{}, err
+	}
+	log.InfoContext(ctx, "redis-server started, with an append-only file", "data", data, "pid", server.PID())
+	return ownRedis{url: server.URL(), close: server.Close, ended: server.Done()}, nil
+}
+
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// process is what runs in one process.
+type process struct {
+	app      App
+	settings Settings
+	options  serveOptions
+	queue    *queue.Queue
+	log      *slog.Logger
+	registry *prometheus.Registry
+	redis    ownRedis
+
+	gateway  *gateway.Gateway
+	listener net.Listener
+
+	worker *worker.Worker
+}
+
+func (p *process) makeWorker() error {
+	runners, err := p.app.runners(p.settings, p.options.only, p.log)
+	if err != nil {
+		return err
+	}
+	p.worker, err = worker.New(p.settings.Worker, worker.On(p.queue), p.app.Runnables, runners,
+		worker.Telemetry{Log: p.log, Metrics: p.registry})
+	return err
+}
+
+func (p *process) makeGateway() (err error) {
+	p.gateway, err = gateway.New(p.settings.Gateway, gateway.Deps{
+		Producer:  p.queue.NewProducer(processName()),
+		Jobs:      p.queue,
+		Directory: p.queue,
+		Health:    p.queue,
+		Services:  p.app.Services,
+		Registry:  p.registry,
+		Log:       p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.listener, err = net.Listen("tcp", p.settings.Gateway.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s (EKIBEN_HTTP_ADDR): %w", p.settings.Gateway.Addr, err)
+	}
+	return nil
+}
+
+// processName is unique among all processes that ever were.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
+}
+
+func (p *process) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	// The worker is told to stop once the gateway has.
+	working := ctx
+	if p.gateway != nil && p.worker != nil {
+		later, stop := context.WithCancel(context.WithoutCancel(ctx))
+		working = later
+		g.Go(func() error {
+			defer stop()
+			return p.gateway.Serve(ctx, p.listener)
+		})
+	} else if p.gateway != nil {
+		g.Go(func() error { return p.gateway.Serve(ctx, p.listener) })
+	}
+	if p.worker != nil {
+		g.Go(func() error { return p.worker.Run(working) })
+	}
+	if p.worker != nil && p.gateway == nil {
+		g.Go(func() error { return p.serveOps(ctx) })
+	}
+	if p.redis.ended != nil {
+		g.Go(func() error {
+			select {
+			case <-p.redis.ended:
+				return errors.New("the redis-server of this process has ended; see its log in the data directory")
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	}
+	return g.Wait()
+}
+
+// serveOps serves health and metrics of a process that is only a worker.
+func (p *process) serveOps(ctx context.Context) error {
+	l, err := net.Listen("tcp", p.settings.OpsAddr)
+	if err != nil {
+		return fmt.Errorf("listen on %s (EKIBEN_OPS_ADDR): %w", p.settings.OpsAddr, err)
+	}
+	p.log.Info("health and metrics", "addr", l.Addr().String())
+	server := &http.Server{Handler: worker.Ops(p.worker, p.registry), ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("health and metrics: %w", err)
+	}
+	return nil
+}

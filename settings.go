@@ -1,0 +1,188 @@
+package ekiben
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/ekiben/ekiben/gateway"
+	"github.com/ekiben/ekiben/internal/runnerfile"
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/worker"
+)
+
+// Settings are what a process reads from its environment. docs/configuration.md
+// is generated from this and the structs in it.
+type Settings struct {
+	// RedisURL is the Redis server, as redis://, rediss:// or unix://. If it is
+	// empty, `serve` brings a Redis of its own, and other processes look for one
+	// at redis://127.0.0.1:6379.
+	RedisURL string `env:"EKIBEN_REDIS_URL"`
+
+	// RedisPrefix comes before all keys; deployments that share a Redis differ in it.
+	RedisPrefix string `env:"EKIBEN_REDIS_PREFIX"`
+
+	// Config is the runners file. If empty, ekiben.yaml in the working directory
+	// is read if it is there.
+	Config string `env:"EKIBEN_CONFIG"`
+
+	// Lease is how long calls stay with a worker that shows no sign of life.
+	Lease time.Duration `env:"EKIBEN_LEASE"`
+
+	// Retention is how long the result of a job is kept.
+	Retention time.Duration `env:"EKIBEN_RETENTION"`
+
+	// OpsAddr is where a worker process serves /livez, /readyz and /metrics. Port
+	// 0 takes a free one, which is logged.
+	OpsAddr string `env:"EKIBEN_OPS_ADDR"`
+
+	// LogLevel is debug, info, warn or error.
+	LogLevel slog.Level `env:"EKIBEN_LOG_LEVEL"`
+
+	// LogFormat is text or json; empty is text on a terminal and json elsewhere.
+	LogFormat string `env:"EKIBEN_LOG_FORMAT"`
+
+	// Gateway is how gateways behave.
+	Gateway gateway.Config
+
+	// Worker is how workers behave.
+	Worker worker.Config `envPrefix:"EKIBEN_"`
+}
+
+// DefaultSettings returns what holds where the environment says nothing.
+func DefaultSettings() Settings {
+	q := queue.DefaultConfig()
+	return Settings{
+		RedisPrefix: q.Prefix, Lease: q.Lease, Retention: q.Retention,
+		OpsAddr: "127.0.0.1:0",
+		Gateway: gateway.DefaultConfig(), Worker: worker.DefaultConfig(),
+	}
+}
+
+// readSettings reads the environment. It returns the variables that begin like
+// ours and are not.
+func readSettings() (Settings, []string, error) {
+	s := DefaultSettings()
+	if err := env.Parse(&s); err != nil {
+		return s, nil, fmt.Errorf("environment: %w", err)
+	}
+	if !slices.Contains([]string{"", "text", "json"}, s.LogFormat) {
+		return s, nil, fmt.Errorf("environment: EKIBEN_LOG_FORMAT is %q, want text or json", s.LogFormat)
+	}
+	params, err := env.GetFieldParams(&s)
+	if err != nil {
+		return s, nil, fmt.Errorf("environment: %w", err)
+	}
+	known := map[string]bool{"EKIBEN_URL": true}
+	for _, p := range params {
+		known[p.Key] = true
+	}
+	var unknown []string
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "EKIBEN_") && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	return s, unknown, nil
+}
+
+// queueConfig is the part of the settings that concerns the queue.
+func (s Settings) queueConfig() queue.Config {
+	c := queue.DefaultConfig()
+	c.URL, c.Prefix, c.Lease, c.Retention = cmp.Or(s.RedisURL, "redis://127.0.0.1:6379"), s.RedisPrefix, s.Lease, s.Retention
+	return c
+}
+
+// logger writes to standard error.
+func (s Settings) logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogFormat == "text" || (s.LogFormat == "" && isTerminal(os.Stderr)) {
+		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// defaultFile is read if no runners file is named.
+const defaultFile = "ekiben.yaml"
+
+// runners returns the runners that the binary and the file define, those of
+// only if it is not empty.
+func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables.Runner, error) {
+	all := make([]runnables.Runner, 0, len(app.Runners))
+	for _, r := range app.Runners {
+		r = r.WithDefaults()
+		if err := r.Validate(); err != nil {
+			return nil, fmt.Errorf("a runner of this binary: %w", err)
+		}
+		all = append(all, r)
+	}
+	path := s.Config
+	if path == "" {
+		path = defaultFile
+	}
+	fromFile, warnings, err := runnerfile.Read(path)
+	if err != nil && (s.Config != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, err
+	}
+	for _, w := range warnings {
+		log.Warn("runners file", "runner", w.Runner, "warning", w.Message)
+	}
+	for _, r := range fromFile {
+		same := func(other runnables.Runner) bool { return other.Name == r.Name }
+		all = append(slices.DeleteFunc(all, same), r)
+	}
+	return app.choose(all, only)
+}
+
+// choose returns the runners named in only, or all, and checks that this binary
+// can run them.
+func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner, error) {
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = r.Name
+	}
+	for _, name := range only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("there is no runner %q; there are: %s", name, strings.Join(names, ", "))
+		}
+	}
+	var chosen []runnables.Runner
+	for _, r := range all {
+		if len(only) > 0 && !slices.Contains(only, r.Name) {
+			continue
+		}
+		if _, ok := app.Runnables[r.Runnable]; !ok {
+			return nil, fmt.Errorf("runner %q: this binary has no runnable %q; it has: %s", r.Name, r.Runnable, strings.Join(app.kinds(), ", "))
+		}
+		chosen = append(chosen, r)
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no runners: name some in %s or in the file that EKIBEN_CONFIG names, for example\n\n"+
+			"runners:\n  - name: hello\n    runnable: %s\n", defaultFile, strings.Join(app.kinds()[:min(1, len(app.Runnables))], ""))
+	}
+	return chosen, nil
+}
+
+// kinds are the names of the runnables of this binary, sorted.
+func (app App) kinds() []string {
+	names := make([]string, 0, len(app.Runnables))
+	for name := range app.Runnables {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
