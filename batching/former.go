@@ -1,25 +1,17 @@
 package batching
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
-// roundTrip is about what one question to the queue costs.
-const roundTrip = 60 * time.Microsecond
-
-// worthAsking is the fixed cost of a batch below which saving one is not worth a second question.
-const worthAsking = 20 * roundTrip
-
-// Former decides for one instance of a runnable. It belongs to one goroutine. The zero Former is not usable; call
-// [NewFormer].
+// Former decides for one instance of a runnable. It belongs to one goroutine and allocates nothing. The zero Former is
+// not usable; call [NewFormer].
 type Former struct {
 	limits Limits
 	policy Policy
 	costs  costs
 	pace   pace
+	hope   hope
 
-	// why is the reason of a batch that goes because its oldest call has reached the age asked for.
+	// why is the reason of a batch that goes because its oldest call has the age asked for.
 	why Reason
 }
 
@@ -34,51 +26,55 @@ func NewFormer(limits Limits, policy Policy) (*Former, error) {
 	return &Former{limits: limits, policy: policy}, nil
 }
 
-// Ask is the first question of an instance that has become free.
+// Ask is the first question of an instance that has become free. Calls have come meanwhile, or have not: what is worth
+// taking is computed from the rate alone, so that under load one question is one batch.
 func (f *Former) Ask() Ask {
-	f.why = Wait
-	switch {
-	case f.policy == None:
-		f.why = Idle
-		return Ask{Rows: f.limits.Rows, Enough: 1}
-	case f.policy == Fixed:
+	switch f.policy {
+	case None:
+		return f.any()
+	case Fixed:
 		return f.upTo(f.limits.Rows)
 	default:
 		return f.upTo(f.enough(f.pace.gap()))
 	}
 }
 
-// Decide says what a free instance does when the queue answered facts instead of a batch.
+// Decide says what a free instance does when the queue answered facts instead of a batch: ask again at once, or wait
+// for the bell and then ask. The wait ends before the oldest call has waited Limits.Wait, and early enough for the
+// nearest deadline.
 func (f *Former) Decide(facts Facts) Decision {
 	f.pace.observe(facts)
-	f.why = Wait
 	if facts.Calls == 0 {
+		f.hope.settle(facts)
 		return Decision{Wait: MaxIdle, Ask: f.peek()}
 	}
-	bound := f.limits.Wait - facts.Oldest
-	if slack, known := f.slack(facts); known && slack < bound {
-		bound, f.why = slack, Deadline
+	if f.policy == None {
+		return Decision{Ask: f.any()}
 	}
-	enough, wait := f.limits.Rows, bound
+	facts.Oldest = max(facts.Oldest, 0)
+	facts.Newest = max(0, min(facts.Newest, facts.Oldest))
+	left, why := f.left(facts)
+	if left <= 0 {
+		return f.goNow(facts, f.limits.Rows, why)
+	}
+	enough, wait := f.limits.Rows, left
 	if f.policy == Adaptive {
-		enough, wait = f.patience(facts)
+		enough, wait = f.company(facts)
 	}
-	if f.policy == None || facts.Rows >= enough || wait <= 0 && bound > 0 {
-		f.why = Idle
-		return Decision{Ask: Ask{Rows: f.limits.Rows, Enough: max(1, min(facts.Rows, f.limits.Rows)), Age: facts.Oldest}}
+	if facts.Rows >= enough || wait <= 0 {
+		return f.goNow(facts, max(1, min(facts.Rows, f.limits.Rows)), Idle)
 	}
-	if bound <= 0 {
-		return Decision{Ask: Ask{Rows: f.limits.Rows, Enough: f.limits.Rows, Age: facts.Oldest}}
-	}
+	f.why = why
 	return Decision{
-		Wait: min(wait, bound, MaxIdle),
-		Ask:  Ask{Rows: f.limits.Rows, Enough: enough, Age: facts.Oldest + bound},
+		Wait: min(wait, left, MaxIdle),
+		Ask:  Ask{Rows: f.limits.Rows, Enough: enough, Age: facts.Oldest + left},
 	}
 }
 
-// Took says why a batch went, and learns how fast rows arrive.
+// Took says why a batch went, and learns from what had been waiting.
 func (f *Former) Took(c Cut) Reason {
 	f.pace.observe(c.Facts)
+	f.hope.settle(c.Facts)
 	switch {
 	case c.Rows >= c.Asked.Rows, c.More && c.Facts.Rows > c.Asked.Rows:
 		return Full
@@ -91,67 +87,61 @@ func (f *Former) Took(c Cut) Reason {
 	}
 }
 
-// Executed tells that a batch of so many rows took d. The cost model learns from it.
-func (f *Former) Executed(rows int, d time.Duration) {
-	if rows > 0 && d > 0 {
-		f.costs.add(rows, d)
-	}
-}
+// Executed tells that a batch of so many rows took d. The cost model learns from it; numbers that cannot be are
+// ignored.
+func (f *Former) Executed(rows int, d time.Duration) { f.costs.add(rows, d) }
 
 // Cost is what batches are expected to take. It reports false until one has been executed.
 func (f *Former) Cost() (Cost, bool) { return f.costs.cost() }
 
+// goNow asks at once for what the facts showed. If another instance was faster, what is left is neither that much nor
+// that old, and the queue answers facts again.
+func (f *Former) goNow(facts Facts, enough int, why Reason) Decision {
+	f.why = why
+	return Decision{Ask: Ask{Rows: f.limits.Rows, Enough: enough, Age: facts.Oldest}}
+}
+
+// any asks for whatever waits.
+func (f *Former) any() Ask {
+	f.why = Idle
+	return Ask{Rows: f.limits.Rows, Enough: 1}
+}
+
 // upTo asks for a batch as soon as enough rows wait or the oldest call has waited its time.
 func (f *Former) upTo(enough int) Ask {
+	f.why = Wait
 	return Ask{Rows: f.limits.Rows, Enough: enough, Age: f.limits.Wait}
 }
 
-// peek is the question after an idle time.
+// peek is the question after an idle time. Where batching is worth a question it asks for a full batch, to see the
+// facts: of several idle instances that a burst wakes, each looks before it takes.
 func (f *Former) peek() Ask {
-	cost, known := f.costs.cost()
 	switch {
 	case f.policy == None:
-		f.why = Idle
-		return Ask{Rows: f.limits.Rows, Enough: 1}
-	case f.policy == Adaptive && (!known || cost.Fixed < worthAsking):
+		return f.any()
+	case f.policy == Adaptive && !f.worthwhile():
 		return f.upTo(1)
 	default:
 		return f.upTo(f.limits.Rows)
 	}
 }
 
-// slack is how long the waiting calls can still wait and meet the nearest deadline.
-func (f *Former) slack(facts Facts) (time.Duration, bool) {
+// left is how long the waiting calls may still wait for company, and what ends it.
+//
+// A deadline is for the start of execution, but a reply that comes after it is worth little: the expected duration and
+// a quarter of it are kept free. Without a cost model half of the time is.
+func (f *Former) left(facts Facts) (time.Duration, Reason) {
+	left := f.limits.Wait - facts.Oldest
 	if facts.Left == 0 {
-		return 0, false
+		return left, Wait
 	}
-	cost, known := f.costs.cost()
-	if !known {
-		return facts.Left / 2, true
+	slack := facts.Left / 2
+	if cost, known := f.costs.cost(); known {
+		expected := cost.Of(max(1, min(facts.Rows, f.limits.Rows)))
+		slack = facts.Left - expected - expected/4 - time.Millisecond
 	}
-	expected := cost.Of(min(max(facts.Rows, 1), f.limits.Rows))
-	return facts.Left - expected - expected/4 - time.Millisecond, true
-}
-
-// enough is the smallest number of rows for which waiting for one more does not pay when rows are gap apart.
-func (f *Former) enough(gap float64) int {
-	cost, known := f.costs.cost()
-	if !known || cost.Fixed < worthAsking || math.IsInf(gap, 1) {
-		return 1
+	if slack < left {
+		return slack, Deadline
 	}
-	return int(min(max(math.Ceil(float64(cost.Fixed)/gap-1), 1), float64(f.limits.Rows)))
-}
-
-// patience is how many rows are enough, and how long to wait for them at most.
-func (f *Former) patience(facts Facts) (int, time.Duration) {
-	cost, known := f.costs.cost()
-	if !known {
-		return 1, 0
-	}
-	gap := f.pace.gap()
-	if facts.Calls > 1 {
-		gap = min(gap, float64(facts.Oldest-facts.Newest)/float64(max(facts.Rows-1, 1)))
-	}
-	enough := f.enough(max(gap, float64(facts.Newest), 1))
-	return enough, cost.Fixed/time.Duration(facts.Rows+1) - facts.Newest
+	return left, Wait
 }
