@@ -130,6 +130,7 @@ func (p *process) makeGateway() (err error) {
 		Directory: p.queue,
 		Health:    p.queue,
 		Services:  p.app.Services,
+		Checks:    p.checks(),
 		Registry:  p.registry,
 		Log:       p.log,
 	})
@@ -141,6 +142,20 @@ func (p *process) makeGateway() (err error) {
 		return fmt.Errorf("listen on %s (EKIBEN_HTTP_ADDR): %w", p.settings.Gateway.Addr, err)
 	}
 	return nil
+}
+
+// checks are what must hold, beside the queue, for the gateway to be ready: a
+// worker in the same process must be.
+func (p *process) checks() map[string]func(context.Context) error {
+	if p.worker == nil {
+		return nil
+	}
+	return map[string]func(context.Context) error{"worker": func(context.Context) error {
+		for runner, reason := range p.worker.NotReady() {
+			return fmt.Errorf("runner %s: %s", runner, reason)
+		}
+		return nil
+	}}
 }
 
 // processName is unique among all processes that ever were.

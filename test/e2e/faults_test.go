@@ -88,7 +88,7 @@ func TestKilledGatewaysCallsNeverStartAfterTheirDeadline(t *testing.T) {
 	t.Parallel()
 
 	c := newCluster(t, slow)
-	victim, base := c.gateway("EKIBEN_REQUEST_TIMEOUT=2s")
+	victim, base := c.gateway("EKIBEN_REQUEST_TIMEOUT=6s")
 	worker, metrics := c.worker()
 	// The worker lives, as far as Redis knows, and takes nothing.
 	worker.signal(syscall.SIGSTOP)
@@ -108,7 +108,7 @@ func TestKilledGatewaysCallsNeverStartAfterTheirDeadline(t *testing.T) {
 		t.Errorf("%d calls wait behind a gateway that was killed, want 20", waiting)
 	}
 	accepted := c.stats("slow").At
-	eventually(t, "their deadlines have passed", func() bool { return c.stats("slow").At > accepted+2*time.Second })
+	eventually(t, "their deadlines have passed", func() bool { return c.stats("slow").At > accepted+6*time.Second })
 	worker.signal(syscall.SIGCONT)
 
 	c.rest("slow")
