@@ -59,8 +59,12 @@ func Run(ctx context.Context, cfg Config) ([]Figure, error) {
 		}
 	}
 	for _, n := range selected {
+		b.late = nil
 		got, err := all[n-1](ctx)
 		figures = append(figures, got...)
+		if len(b.late) > 0 {
+			figures = append(figures, fact(n, "loads that left late, so that their latency is the generator's", strings.Join(b.late, "; ")))
+		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("benchmark %d: %w", n, err))
 		}
@@ -74,7 +78,8 @@ func Run(ctx context.Context, cfg Config) ([]Figure, error) {
 // bench is one run of the benchmarks.
 type bench struct {
 	Config
-	stacks int // how many were started, for the names of their folders
+	stacks int      // how many were started, for the names of their folders
+	late   []string // the loads of this benchmark that the generator could not keep up with
 }
 
 // span scales a time, to at least a quarter of a second: a machine that others
@@ -144,8 +149,14 @@ func (b *bench) load(ctx context.Context, name string, plan loadtest.Plan) (load
 	b.Log.InfoContext(ctx, "load", "name", name, "sent", report.Sent, "accepted", report.Accepted, "refused", report.Refused,
 		"failed", report.Failed, "goodput_per_s", report.GoodputPerSecond, "p50_ms", report.Latency.Accepted.P50,
 		"p99_ms", report.Latency.Accepted.P99, "late_p99_ms", report.Lateness.P99)
+	if report.Bottleneck() && !strings.HasPrefix(name, warmUp) {
+		b.late = append(b.late, name)
+	}
 	return report, err
 }
+
+// warmUp begins the names of loads that are not measured.
+const warmUp = "warm up "
 
 // clean is an error for a report with calls that were refused or not answered.
 func clean(r loadtest.Report) error {

@@ -102,7 +102,7 @@ func (b *bench) burst(ctx context.Context, s *stack, live []server, runner strin
 		Pacer: loadtest.Burst{Size: burstSize, Every: burstEvery}, Duration: b.span(2 * time.Second),
 	}
 	// Once without counting: connections are opened, costs and rates learnt.
-	if _, err := b.load(ctx, "warm up "+runner, plan); err != nil {
+	if _, err := b.load(ctx, warmUp+runner, plan); err != nil {
 		return burstLoad{}, err
 	}
 	before, err := readBatches(ctx, live, runner)

@@ -16,10 +16,7 @@ type memory struct {
 
 // watch samples the memory of all processes of a stack until ctx ends.
 func (s *stack) watch(ctx context.Context) memory {
-	processes := []*process{s.redis}
-	for _, server := range append(slices.Clip(s.gateways), s.workers...) {
-		processes = append(processes, server.process)
-	}
+	processes := s.processes()
 	m := memory{samples: make([][]float64, len(processes))}
 	for _, p := range processes {
 		m.names = append(m.names, p.name)

@@ -152,5 +152,14 @@ func (s *stack) targets() []string {
 	return urls
 }
 
+// processes are all of the stack: redis, gateways, workers.
+func (s *stack) processes() []*process {
+	all := []*process{s.redis}
+	for _, server := range append(slices.Clip(s.gateways), s.workers...) {
+		all = append(all, server.process)
+	}
+	return all
+}
+
 // pause stops worker i in its tracks, without its knowledge, until it is closed.
 func (s *stack) pause(i int) error { return s.workers[i].signal(syscall.SIGSTOP) }
