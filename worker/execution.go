@@ -16,6 +16,9 @@ type execution struct {
 	method *method
 	asked  time.Time
 
+	// timing is that of the last attempt.
+	timing queue.Timing
+
 	outcomes []queue.Outcome
 	// back are calls whose execution was cut short by the end of the worker.
 	back []queue.Delivery
@@ -84,10 +87,11 @@ func (x *execution) attempt(ctx context.Context, items []item) error {
 	defer cancel()
 	began := time.Now()
 	outputs, failed, err := x.method.compute(ctx, inputs, rows)
+	x.timing = queue.Timing{Batch: began.Sub(x.asked), Execute: time.Since(began), Rows: rows}
 	if err != nil {
 		return err
 	}
-	return x.share(items, outputs, failed, queue.Timing{Batch: began.Sub(x.asked), Execute: time.Since(began), Rows: rows})
+	return x.share(items, outputs, failed)
 }
 
 // join concatenates the inputs of the calls, each argument once.
@@ -113,7 +117,7 @@ func (x *execution) join(items []item) (inputs []tensor.Tensor, rows int, err er
 
 // share gives each call its rows of the outputs, or the error of its first row
 // that failed.
-func (x *execution) share(items []item, outputs []tensor.Tensor, failed runnables.RowErrors, timing queue.Timing) error {
+func (x *execution) share(items []item, outputs []tensor.Tensor, failed runnables.RowErrors) error {
 	width := len(outputs)
 	named := make([]tensor.Named, len(items)*width)
 	sizes := make([]int, len(items))
@@ -135,7 +139,7 @@ func (x *execution) share(items []item, outputs []tensor.Tensor, failed runnable
 	row := 0
 	for i := range items {
 		it := &items[i]
-		reply := queue.Reply{Timing: timing}
+		reply := queue.Reply{Timing: x.timing}
 		if err := firstError(failed, row, row+it.rows); err != nil {
 			reply.Err = callError(err)
 			x.note(err)
@@ -163,7 +167,7 @@ func firstError(failed runnables.RowErrors, from, to int) error {
 
 // fail ends a call that failed alone.
 func (x *execution) fail(it *item, err error) {
-	reply := queue.Reply{Timing: queue.Timing{Rows: it.rows}}
+	reply := queue.Reply{Timing: x.timing}
 	if errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(it.deadline) {
 		reply.Err = expired("while the call was executed")
 	} else {

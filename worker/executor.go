@@ -11,7 +11,7 @@ import (
 // ending is what the executor hands to the finisher: calls that have ended, and
 // calls to give back.
 type ending struct {
-	meters   *methodMeters
+	meters   endings
 	asked    time.Time
 	outcomes []queue.Outcome
 	back     []queue.Delivery
@@ -32,6 +32,8 @@ type executor struct {
 	loads  <-chan *load
 	done   chan<- []span
 	ended  chan<- ending
+
+	unknown endings // of calls of methods that do not exist
 }
 
 // run executes what comes out of loads until that is closed. Loads that it finds
@@ -55,7 +57,7 @@ func (e *executor) run(pull, work context.Context) {
 // the next while replies are written.
 func (e *executor) execute(pull, work context.Context, l *load) {
 	var spans []span
-	end := ending{meters: e.runner.unknown, asked: l.asked, outcomes: l.refused}
+	end := ending{meters: e.unknown, asked: l.asked, outcomes: l.refused}
 	reason := l.reason
 	for _, b := range l.batches {
 		if !end.empty() {
@@ -88,17 +90,18 @@ func (e *executor) batch(work context.Context, l *load, b batch, reason batching
 	meters.batch(l, b, reason, began, took)
 	e.runner.batches.Add(1)
 	e.runner.rows.Add(int64(b.rows))
-	if x.err != nil {
-		e.runner.log.WarnContext(work, "calls failed", "method", b.method.Name, "calls", len(b.items), "err", x.err)
-	}
-	end := ending{meters: meters, asked: l.asked, outcomes: x.outcomes, back: x.back}
+	failed := 0
 	for i := range x.outcomes {
 		if x.outcomes[i].Reply.Err != nil {
-			return end, span{}
+			failed++
 		}
 	}
-	if len(x.back) > 0 || x.outcomes[0].Reply.Timing.Rows != b.rows {
+	if x.err != nil {
+		e.runner.log.WarnContext(work, "calls failed", "method", b.method.Name, "calls", len(b.items), "failed", failed, "err", x.err)
+	}
+	end := ending{meters: meters.endings, asked: l.asked, outcomes: x.outcomes, back: x.back}
+	if failed > 0 || len(x.back) > 0 || x.timing.Rows != b.rows {
 		return end, span{}
 	}
-	return end, span{b.rows, took}
+	return end, span{b.rows, x.timing.Execute}
 }

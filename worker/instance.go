@@ -63,7 +63,7 @@ func (i *instance) prepare(ctx context.Context) error {
 	for _, m := range ms {
 		most, _ := i.runner.options.Limits(m.Name)
 		i.methods[m.Name] = &method{
-			Method: m, maxRows: most, log: i.runner.log, meters: i.runner.meters.of(i.runner.options.Name, m.Name),
+			Method: m, maxRows: most, log: i.runner.log, meters: i.runner.meters.method(i.runner.options.Name, m.Name),
 		}
 	}
 	if i.number == 0 {
@@ -103,7 +103,7 @@ func (i *instance) serve(pull, work, io context.Context) {
 	done := make(chan []span, 1)
 	ended := make(chan ending)
 	p := puller{runner: r, source: consumer, former: i.former, methods: i.methods, loads: loads, done: done, cost: &r.costs[i.number]}
-	e := executor{runner: r, loads: loads, done: done, ended: ended}
+	e := executor{runner: r, loads: loads, done: done, ended: ended, unknown: r.meters.endings(r.options.Name, unknownMethod)}
 	f := finisher{runner: r, sink: consumer, lease: r.queue.Lease(), ended: ended}
 	var stages sync.WaitGroup
 	stages.Go(func() { p.run(pull, io) })

@@ -55,23 +55,38 @@ func newMeters(reg prometheus.Registerer) (*meters, error) {
 // methodMeters are the metrics of one method of one runner, with their labels
 // resolved.
 type methodMeters struct {
-	batches                          [batching.Drain + 1]prometheus.Counter
-	batchRows, batchWait             prometheus.Observer
-	execute, callWait                prometheus.Observer
-	succeeded, failed, expired, lost prometheus.Counter
-	bisections, panics               prometheus.Counter
+	endings
+
+	batches              [batching.Drain + 1]prometheus.Counter
+	batchRows, batchWait prometheus.Observer
+	execute, callWait    prometheus.Observer
+	bisections, panics   prometheus.Counter
 }
 
-func (m *meters) of(runner, method string) *methodMeters {
+// endings count the calls of a method that have ended.
+type endings struct {
+	succeeded, failed, expired, lost prometheus.Counter
+}
+
+// unknownMethod is the label of calls of methods that a runner does not have.
+const unknownMethod = "unknown"
+
+func (m *meters) endings(runner, method string) endings {
+	return endings{
+		succeeded: m.finished.WithLabelValues(runner, method, "succeeded"),
+		failed:    m.finished.WithLabelValues(runner, method, "failed"),
+		expired:   m.finished.WithLabelValues(runner, method, "expired"),
+		lost:      m.finished.WithLabelValues(runner, method, "lost"),
+	}
+}
+
+func (m *meters) method(runner, method string) *methodMeters {
 	r := &methodMeters{
+		endings:    m.endings(runner, method),
 		batchRows:  m.batchRows.WithLabelValues(runner, method),
 		batchWait:  m.batchWait.WithLabelValues(runner, method),
 		execute:    m.execute.WithLabelValues(runner, method),
 		callWait:   m.callWait.WithLabelValues(runner, method),
-		succeeded:  m.finished.WithLabelValues(runner, method, "succeeded"),
-		failed:     m.finished.WithLabelValues(runner, method, "failed"),
-		expired:    m.finished.WithLabelValues(runner, method, "expired"),
-		lost:       m.finished.WithLabelValues(runner, method, "lost"),
 		bisections: m.bisections.WithLabelValues(runner, method),
 		panics:     m.panics.WithLabelValues(runner, method),
 	}
@@ -96,7 +111,7 @@ func (m *methodMeters) batch(l *load, b batch, reason batching.Reason, began tim
 }
 
 // finish counts calls that have ended, and answers how many failed or expired.
-func (m *methodMeters) finish(outcomes []queue.Outcome, finished queue.Finished) int {
+func (m endings) finish(outcomes []queue.Outcome, finished queue.Finished) int {
 	failed, expired := 0, 0
 	for i := range outcomes {
 		switch err := outcomes[i].Reply.Err; {

@@ -55,7 +55,9 @@ func (p *puller) ahead(pull, io context.Context, running *load) *load {
 	case <-timer.C:
 	}
 	var next *load
-	if pull.Err() == nil {
+	// The executor may still hold the load before the running one, while the
+	// finisher is slow: there is one ahead already then.
+	if pull.Err() == nil && len(p.loads) == 0 {
 		if next, _, _ = p.ask(io, p.former.Ask()); next != nil {
 			p.loads <- next
 		}

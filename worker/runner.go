@@ -23,7 +23,6 @@ type runner struct {
 	log     *slog.Logger
 	link    *link
 	meters  *meters
-	unknown *methodMeters // of calls of methods that do not exist
 
 	// consumers are the instances' ends of the queue.
 	consumers []Consumer

@@ -63,7 +63,6 @@ func New(c Config, q Queue, kinds runnables.Kinds, runners []runnables.Runner, t
 		return nil, fmt.Errorf("worker: metrics: %w", err)
 	}
 	for _, r := range w.runners {
-		r.unknown = w.meters.of(r.options.Name, "unknown")
 		r.meters = w.meters
 	}
 	return w, nil

@@ -1,0 +1,405 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/tensor"
+	"github.com/ekiben/ekiben/worker"
+)
+
+// fakeQueue is a queue in memory, of one runner. Its clock is that of the test.
+type fakeQueue struct {
+	lease     time.Duration
+	cutTakes  time.Duration
+	finishing time.Duration // how long a Finish takes
+
+	mu       sync.Mutex
+	down     bool // nothing works
+	failing  map[string]error
+	waiting  []queue.Delivery // Waited holds the time of acceptance until the cut
+	start    time.Time
+	arrived  int64
+	bell     bool
+	rings    int
+	spec     []byte
+	replies  map[string]queue.Reply
+	finished [][]string // ids, a Finish each
+	released []string
+	doubled  []string // ended twice
+	events   []event
+	beats    []queue.Heartbeat
+	lost     []string // what the next Renew answers
+}
+
+// event is something that a worker did, and when.
+type event struct {
+	what string
+	at   time.Duration
+}
+
+func newFakeQueue() *fakeQueue {
+	return &fakeQueue{lease: 15 * time.Second, start: time.Now(), replies: map[string]queue.Reply{}, failing: map[string]error{}}
+}
+
+// step notes an event and answers whether it fails. The lock is held.
+func (q *fakeQueue) step(what string) error {
+	q.events = append(q.events, event{what, time.Since(q.start)})
+	if q.down {
+		return fmt.Errorf("%w: %s", queue.ErrUnavailable, what)
+	}
+	return q.failing[what]
+}
+
+// times are when the worker did something.
+func (q *fakeQueue) times(what string) []time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var ts []time.Duration
+	for _, e := range q.events {
+		if e.what == what {
+			ts = append(ts, e.at)
+		}
+	}
+	return ts
+}
+
+// do changes the queue.
+func (q *fakeQueue) do(f func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f()
+}
+
+// put accepts calls.
+func (q *fakeQueue) put(ds ...queue.Delivery) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, d := range ds {
+		d.Waited = time.Since(q.start)
+		q.arrived += int64(d.Rows)
+		q.waiting = append(q.waiting, d)
+	}
+	q.bell = true
+}
+
+func (q *fakeQueue) Announce(_ context.Context, _ string, spec []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.step("announce"); err != nil {
+		return err
+	}
+	q.spec = spec
+	return nil
+}
+
+func (q *fakeQueue) Spec(context.Context, string) ([]byte, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.step("spec"); err != nil {
+		return nil, err
+	}
+	if q.spec == nil {
+		return nil, queue.ErrUnknownRunner
+	}
+	return q.spec, nil
+}
+
+func (q *fakeQueue) Beat(_ context.Context, _ string, beat queue.Heartbeat) (bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.step("beat"); err != nil {
+		return false, err
+	}
+	q.beats = append(q.beats, beat)
+	return q.spec != nil, nil
+}
+
+func (q *fakeQueue) Leave(context.Context, string, string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.step("leave")
+}
+
+func (q *fakeQueue) Sweep(context.Context, string) (queue.Swept, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return queue.Swept{}, q.step("sweep")
+}
+
+func (q *fakeQueue) Lease() time.Duration { return q.lease }
+
+func (q *fakeQueue) NewConsumer(string, string, int) worker.Consumer { return &fakeConsumer{q: q} }
+
+// fakeConsumer is one instance's end of a fakeQueue.
+type fakeConsumer struct {
+	q    *fakeQueue
+	held []queue.Delivery // guarded by q.mu
+}
+
+func (c *fakeConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error) {
+	time.Sleep(c.q.cutTakes)
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	if err := c.q.step("cut"); err != nil {
+		return queue.Cut{}, err
+	}
+	now := time.Since(c.q.start)
+	cut := queue.Cut{Facts: queue.Facts{Now: now, Calls: len(c.q.waiting), Arrived: c.q.arrived}}
+	for i, d := range c.q.waiting {
+		cut.Rows += d.Rows
+		cut.Newest = now - d.Waited
+		if i == 0 {
+			cut.Oldest = now - d.Waited
+		}
+	}
+	if cut.Calls == 0 || cut.Rows < ask.Enough && cut.Oldest < ask.Age {
+		return cut, nil
+	}
+	rows := 0
+	for len(c.q.waiting) > 0 {
+		d := c.q.waiting[0]
+		alone := d.Group == "" || d.Suspect
+		if len(cut.Deliveries) > 0 && (alone || rows+d.Rows > ask.Rows) {
+			break
+		}
+		rows += d.Rows
+		d.Waited = now - d.Waited
+		d.Left -= d.Waited
+		cut.Deliveries = append(cut.Deliveries, d)
+		c.q.waiting = c.q.waiting[1:]
+		if alone {
+			break
+		}
+	}
+	cut.More = len(c.q.waiting) > 0
+	c.q.bell = cut.More
+	c.held = append(c.held, cut.Deliveries...)
+	return cut, nil
+}
+
+func (c *fakeConsumer) Wait(_ context.Context, d time.Duration) (bool, error) {
+	for end := time.Now().Add(min(d, time.Second)); ; time.Sleep(time.Millisecond) {
+		c.q.mu.Lock()
+		rung, err := c.q.bell, error(nil)
+		if c.q.down {
+			rung, err = false, c.q.step("wait")
+		}
+		if rung {
+			c.q.bell = false
+		}
+		c.q.mu.Unlock()
+		if rung || err != nil || !time.Now().Before(end) {
+			return rung, err
+		}
+	}
+}
+
+func (c *fakeConsumer) Ring(context.Context) error {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	c.q.bell = true
+	c.q.rings++
+	return c.q.step("ring")
+}
+
+func (c *fakeConsumer) Finish(_ context.Context, outcomes []queue.Outcome) (queue.Finished, error) {
+	time.Sleep(c.q.finishing)
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	if err := c.q.step("finish"); err != nil {
+		return queue.Finished{}, err
+	}
+	var ids []string
+	done := queue.Finished{}
+	for _, o := range outcomes {
+		if _, twice := c.q.replies[o.Delivery.ID]; twice {
+			c.q.doubled = append(c.q.doubled, o.Delivery.ID)
+			done.Lost++
+			continue
+		}
+		ids = append(ids, o.Delivery.ID)
+		c.q.replies[o.Delivery.ID] = o.Reply
+		c.letGo(o.Delivery.ID)
+	}
+	c.q.finished = append(c.q.finished, ids)
+	return done, nil
+}
+
+func (c *fakeConsumer) letGo(id string) {
+	c.held = slices.DeleteFunc(c.held, func(d queue.Delivery) bool { return d.ID == id })
+}
+
+func (c *fakeConsumer) Release(_ context.Context, ds []queue.Delivery) error {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	if err := c.q.step("release"); err != nil {
+		return err
+	}
+	for _, d := range ds {
+		c.q.released = append(c.q.released, d.ID)
+		c.letGo(d.ID)
+	}
+	return nil
+}
+
+func (c *fakeConsumer) Renew(context.Context) ([]string, error) {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	lost := c.q.lost
+	c.q.lost = nil
+	return lost, c.q.step("renew")
+}
+
+func (c *fakeConsumer) Leave(context.Context) error {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	if err := c.q.step("leave"); err != nil {
+		return err
+	}
+	for _, d := range c.held {
+		c.q.released = append(c.q.released, d.ID)
+	}
+	c.held = nil
+	return nil
+}
+
+// stage is a worker under test and what stands around it.
+type stage struct {
+	t       *testing.T
+	queue   *fakeQueue
+	worker  *worker.Worker
+	metrics *prometheus.Registry
+	log     *bytes.Buffer
+	stop    context.CancelFunc
+	done    chan error
+}
+
+const served = "fake"
+
+// options are those of the runner under test: take what is there, eight rows at
+// most.
+func options() runnables.Runner {
+	return runnables.Runner{Name: served, Runnable: "fake", Batching: runnables.BatchNone, MaxBatchSize: 8}
+}
+
+// play makes a worker of a runnable and starts it. It must be called in a
+// synctest bubble.
+func play(t *testing.T, q *fakeQueue, r runnables.Runner, kind runnables.Kind) *stage {
+	t.Helper()
+	s := &stage{t: t, queue: q, metrics: prometheus.NewRegistry(), log: &bytes.Buffer{}, done: make(chan error, 1)}
+	c := worker.Config{ID: "w", DrainTimeout: 25 * time.Second}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	var err error
+	s.worker, err = worker.New(c, q, runnables.Kinds{"fake": kind}, []runnables.Runner{r}, worker.Telemetry{Log: log, Metrics: s.metrics})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(t.Context())
+	go func() { s.done <- s.worker.Run(ctx) }()
+	return s
+}
+
+// end stops the worker and waits for it.
+func (s *stage) end() {
+	s.t.Helper()
+	s.stop()
+	if err := <-s.done; err != nil {
+		s.t.Errorf("Run() = %v", err)
+	}
+}
+
+// kindOf makes a kind of a runnable's methods.
+func kindOf(ms ...runnables.Method) runnables.Kind {
+	return runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) { return runnables.New(ms...) }}
+}
+
+// double is a method that answers twice every number of its input, after what
+// hook says.
+func double(name string, hook func(ctx context.Context, rows []int64) error) runnables.Method {
+	return runnables.Batch(name, "x", func(ctx context.Context, in []int64) ([]int64, error) {
+		if hook != nil {
+			if err := hook(ctx, in); err != nil {
+				if _, rows := err.(runnables.RowErrors); !rows {
+					return nil, err
+				}
+				return doubled(in), err
+			}
+		}
+		return doubled(in), nil
+	})
+}
+
+func doubled(in []int64) []int64 {
+	out := make([]int64, len(in))
+	for i, v := range in {
+		out[i] = 2 * v
+	}
+	return out
+}
+
+// call is a call of a method of [double], with an hour to its deadline.
+func call(id int, values ...int64) queue.Delivery {
+	return callOf("run", id, values...)
+}
+
+func callOf(method string, id int, values ...int64) queue.Delivery {
+	in, err := tensor.Of([]int{len(values)}, values)
+	if err != nil {
+		panic(err)
+	}
+	return queue.Delivery{Call: queue.Call{
+		ID: strconv.Itoa(id), Runner: served, Method: method, Rows: len(values), Group: method,
+		Inputs: []tensor.Named{{Name: "x", Tensor: in}},
+	}, Left: time.Hour}
+}
+
+// valuesOf are the numbers of a reply, or the code of its error.
+func valuesOf(r queue.Reply, ok bool) string {
+	if !ok {
+		return "none"
+	}
+	if r.Err != nil {
+		return r.Err.Code
+	}
+	if len(r.Outputs) != 1 {
+		return fmt.Sprintf("%d outputs", len(r.Outputs))
+	}
+	vs, err := tensor.Values[int64](r.Outputs[0].Tensor)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(vs)
+}
+
+// ints are the numbers of a call.
+func ints(d queue.Delivery) []int64 {
+	vs, err := tensor.Values[int64](d.Inputs[0].Tensor)
+	if err != nil {
+		panic(err)
+	}
+	return vs
+}
+
+// want checks the reply to a call.
+func (q *fakeQueue) want(t *testing.T, id int, want string) {
+	t.Helper()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r, ok := q.replies[strconv.Itoa(id)]
+	if got := valuesOf(r, ok); got != want {
+		t.Errorf("call %d was answered %s, want %s (%v)", id, got, want, r.Err)
+	}
+}

@@ -1,0 +1,142 @@
+package worker_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+func TestAWorkerSurvivesAnOutageOfTheQueue(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(5 * time.Second)
+		q.do(func() { q.down = true })
+		time.Sleep(time.Minute)
+		q.do(func() { q.down = false })
+		q.put(call(1, 1))
+		time.Sleep(5 * time.Second)
+		q.want(t, 1, "[2]")
+		s.end()
+
+		var last time.Duration
+		tries := 0
+		for _, at := range q.times("cut") {
+			if at > 6*time.Second && at < 65*time.Second {
+				if pause := at - last; tries > 0 && (pause < 50*time.Millisecond || pause > 2*time.Second) {
+					t.Errorf("%s between two tries, want 50ms to 2s", pause)
+				}
+				tries++
+			}
+			last = at
+		}
+		if tries < 25 || tries > 70 {
+			t.Errorf("%d tries in a minute", tries)
+		}
+		if n := strings.Count(s.log.String(), "trying on"); n != 1 {
+			t.Errorf("%d lines say that the queue is away, want 1:\n%s", n, s.log)
+		}
+		if n := strings.Count(s.log.String(), "available again"); n != 1 {
+			t.Errorf("%d lines say that the queue is back, want 1", n)
+		}
+	})
+}
+
+func TestFinishIsTriedUntilItSucceeds(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.failing["finish"] = queue.ErrUnavailable
+		q.put(call(1, 1))
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(10 * time.Second)
+		q.do(func() { delete(q.failing, "finish") })
+		time.Sleep(3 * time.Second)
+		q.want(t, 1, "[2]")
+		s.end()
+		wantMetric(t, s, `ekiben_calls_finished_total{method="run",outcome="succeeded",runner="fake"} 1`)
+	})
+}
+
+// What cannot be finished within a lease is somebody else's.
+func TestFinishIsGivenUpWhenTheLeaseIsOver(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.failing["finish"] = queue.ErrUnavailable
+		q.put(call(1, 1))
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(20 * time.Second)
+		if len(q.released) != 1 {
+			t.Errorf("given back %v, want call 1", q.released)
+		}
+		if at := q.times("release"); len(at) == 1 && (at[0] < 15*time.Second || at[0] > 18*time.Second) {
+			t.Errorf("given up after %s, want soon after 15s", at[0])
+		}
+		if !strings.Contains(s.log.String(), "gave up") {
+			t.Errorf("the log does not say so: %s", s.log)
+		}
+		s.end()
+	})
+}
+
+func TestLeasesAreRenewedWhileABatchRuns(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.put(call(1, 1))
+		s := play(t, q, options(), kindOf(double("run", slow(time.Minute))))
+		time.Sleep(30 * time.Second)
+		q.do(func() { q.lost = []string{"1"} })
+		time.Sleep(30 * time.Second)
+		at := q.times("renew")
+		if len(at) < 13 || len(at) > 20 {
+			t.Errorf("%d renewals in a minute, want one about every 3.75s", len(at))
+		}
+		for i, t0 := range at[1:] {
+			if gap := t0 - at[i]; gap < 3*time.Second || gap > 4500*time.Millisecond {
+				t.Errorf("%s between two renewals, want a quarter of 15s, give or take a fifth", gap)
+			}
+		}
+		s.end()
+		wantMetric(t, s, `ekiben_lost_leases_total{runner="fake"} 1`)
+	})
+}
+
+// Leases are renewed while the worker drains, too.
+func TestLeasesAreRenewedWhileDraining(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.put(call(1, 1))
+		s := play(t, q, options(), kindOf(double("run", slow(20*time.Second))))
+		time.Sleep(time.Second)
+		s.end()
+		if n := len(q.times("renew")); n < 4 {
+			t.Errorf("%d renewals in 20s, want 4 or more", n)
+		}
+	})
+}
+
+func TestTheQueueIsSweptAboutEverySecond(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(time.Minute)
+		s.end()
+		if n := len(q.times("sweep")); n < 50 || n > 75 {
+			t.Errorf("%d sweeps in a minute", n)
+		}
+	})
+}
