@@ -34,13 +34,14 @@ var mayImport = map[string][]string{
 	"queue/queuetest":         {"queue", "tensor", "internal/..."},
 	"worker":                  {"queue", "batching", "runnables", "tensor"},
 	"gateway":                 {"queue", "runnables", "tensor", "gateway/..."},
-	"gateway/dashboard":       {},
+	"gateway/dashboard":       {"queue"},
 	"loadtest":                {},
 	"loadtest/bench":          {"loadtest", "runnables", "runnables/sentiment", "tensor"},
 	"internal/redistest":      {},
 	"internal/tcpproxy":       {},
 	"internal/runnerfile":     {"runnables"},
 	"internal/settingsdoc":    {},
+	"test/e2e":                {},
 }
 
 // onlyIn lists, for libraries that have one home, where that is. A library

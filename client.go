@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -44,9 +45,7 @@ func (r *remote) do(ctx context.Context, method, path string, body []byte, heade
 	if err != nil {
 		return nil, nil, fmt.Errorf("--url: %w", err)
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	res, err := r.client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("no gateway answers at %s (name one with --url or EKIBEN_URL): %w", r.url, err)

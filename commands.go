@@ -83,7 +83,7 @@ func (app App) run(ctx context.Context, o serveOptions) error {
 	}
 	log := s.logger()
 	for _, name := range unknown {
-		log.Warn("environment variable has no effect", "name", name)
+		log.WarnContext(ctx, "environment variable has no effect", "name", name)
 	}
 	if o.config != "" {
 		s.Config = o.config

@@ -56,7 +56,7 @@ func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.
 		}
 	}
 	if o.gateway {
-		if err := p.makeGateway(); err != nil {
+		if err := p.makeGateway(ctx); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (p *process) makeWorker() error {
 	return err
 }
 
-func (p *process) makeGateway() (err error) {
+func (p *process) makeGateway(ctx context.Context) (err error) {
 	p.gateway, err = gateway.New(p.settings.Gateway, gateway.Deps{
 		Producer:  p.queue.NewProducer(processName()),
 		Jobs:      p.queue,
@@ -137,11 +137,17 @@ func (p *process) makeGateway() (err error) {
 	if err != nil {
 		return err
 	}
-	p.listener, err = net.Listen("tcp", p.settings.Gateway.Addr)
+	p.listener, err = listen(ctx, p.settings.Gateway.Addr, "EKIBEN_HTTP_ADDR")
+	return err
+}
+
+// listen listens on an address that comes from the named variable.
+func listen(ctx context.Context, addr, variable string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("listen on %s (EKIBEN_HTTP_ADDR): %w", p.settings.Gateway.Addr, err)
+		return nil, fmt.Errorf("listen on %s (%s): %w", addr, variable, err)
 	}
-	return nil
+	return l, nil
 }
 
 // checks are what must hold, beside the queue, for the gateway to be ready: a
@@ -202,11 +208,11 @@ func (p *process) run(ctx context.Context) error {
 
 // serveOps serves health and metrics of a process that is only a worker.
 func (p *process) serveOps(ctx context.Context) error {
-	l, err := net.Listen("tcp", p.settings.OpsAddr)
+	l, err := listen(ctx, p.settings.OpsAddr, "EKIBEN_OPS_ADDR")
 	if err != nil {
-		return fmt.Errorf("listen on %s (EKIBEN_OPS_ADDR): %w", p.settings.OpsAddr, err)
+		return err
 	}
-	p.log.Info("health and metrics", "addr", l.Addr().String())
+	p.log.InfoContext(ctx, "health and metrics", "addr", l.Addr().String())
 	server := &http.Server{Handler: worker.Ops(p.worker, p.registry), ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

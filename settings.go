@@ -171,8 +171,8 @@ func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner
 		chosen = append(chosen, r)
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no runners: name some in %s or in the file that EKIBEN_CONFIG names, for example\n\n"+
-			"runners:\n  - name: hello\n    runnable: %s\n", defaultFile, strings.Join(app.kinds()[:min(1, len(app.Runnables))], ""))
+		return nil, fmt.Errorf("no runners: name some in %s, or in the file that EKIBEN_CONFIG names, for example\n\n"+
+			"runners:\n  - name: hello\n    runnable: echo\n\nThis binary has the runnables %s", defaultFile, strings.Join(app.kinds(), ", "))
 	}
 	return chosen, nil
 }
