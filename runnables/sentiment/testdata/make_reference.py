@@ -2,16 +2,17 @@
 
     python3 -m venv venv && venv/bin/pip install vaderSentiment==3.3.2
     venv/bin/python make_reference.py                     # sentences.txt -> reference.jsonl
-    venv/bin/python make_reference.py --generate 60000 --seed 1 /tmp/generated.jsonl
+    venv/bin/python make_reference.py --generate 60000 --seed 1 /tmp/generated.jsonl.gz
 
 The second form writes sentences put together at random from the lexicon, the
-words that rules name, emoji, punctuation and odd characters. A test takes such
-a file:
+words that rules name, emoji, punctuation and odd characters. generated.jsonl.gz
+has 2000 of them (--seed 7); a test takes larger files:
 
-    go test ./runnables/sentiment -run Generated -generated /tmp/generated.jsonl
+    go test ./runnables/sentiment -run Generated -generated /tmp/generated.jsonl.gz
 """
 
 import argparse
+import gzip
 import hashlib
 import importlib.metadata
 import json
@@ -138,9 +139,10 @@ def main():
     else:
         texts = curated()
         (HERE / "tables.sha256").write_text(digest() + "\n")
-    with args.out.open("w", encoding="utf-8") as f:
-        n = sum(bool(f.write(record(text) + "\n")) for text in texts)
-    print(f"{n} sentences in {args.out}")
+    lines = [record(text) + "\n" for text in texts]
+    content = "".join(lines).encode()
+    args.out.write_bytes(gzip.compress(content, mtime=0) if args.out.suffix == ".gz" else content)
+    print(f"{len(lines)} sentences in {args.out}")
 
 
 if __name__ == "__main__":
