@@ -77,37 +77,34 @@ func (c jsonCodec) decode(t tensor.Tensor, rows int) (reflect.Value, error) {
 }
 
 func (c jsonCodec) encode(values reflect.Value, skip RowErrors) (tensor.Tensor, error) {
-	rows := make([][]byte, values.Len())
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // what it writes is data, not a page
+	ends := make([]int, values.Len())
 	failed := RowErrors{}
-	for i := range rows {
-		rows[i] = []byte("null")
-		if skip[i] != nil {
-			continue
+	for i := range ends {
+		err := skip[i]
+		if err == nil {
+			if err = enc.Encode(values.Index(i).Addr().Interface()); err != nil {
+				failed[i] = fmt.Errorf("%w: %w", ErrOutput, err)
+			}
 		}
-		doc, err := marshal(values.Index(i).Interface())
 		if err != nil {
-			failed[i] = fmt.Errorf("%w: %w", ErrOutput, err)
-			continue
+			b.WriteString("null\n")
 		}
-		rows[i] = doc
+		ends[i] = b.Len()
+	}
+	rows := make([][]byte, len(ends))
+	start := 0
+	for i, end := range ends {
+		rows[i] = b.Bytes()[start : end-1] // Encode ends with a new line
+		start = end
 	}
 	t, err := tensor.OfItems([]int{len(rows)}, rows)
 	if err == nil && len(failed) > 0 {
 		err = failed
 	}
 	return t, err
-}
-
-// marshal is json.Marshal without the escapes for HTML, since what it writes is
-// data.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func wantItems(t tensor.Tensor, rows int) error {

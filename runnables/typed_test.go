@@ -261,12 +261,12 @@ func TestJSONThatDoesNotFitFailsItsRowAloneAndShiftsNothing(t *testing.T) {
 func TestAResultThatIsNoJSONFailsItsRowAlone(t *testing.T) {
 	t.Parallel()
 	m := runnables.Batch("m", "x", func(_ context.Context, in []string) ([]any, error) {
-		return []any{1, make(chan int)}, nil
+		return []any{1, make(chan int), "<3"}, nil
 	})
-	out, err := m.Run(t.Context(), []tensor.Tensor{texts(t, "a", "b")})
+	out, err := m.Run(t.Context(), []tensor.Tensor{texts(t, "a", "b", "c")})
 	failed, _ := errors.AsType[runnables.RowErrors](err)
-	if len(failed) != 1 || !errors.Is(failed[1], runnables.ErrOutput) || out[0].Len() != 2 {
-		t.Errorf("got %v, %v", out, err)
+	if len(failed) != 1 || !errors.Is(failed[1], runnables.ErrOutput) || strings.Join(out[0].Strings(), "|") != `1|null|"<3"` {
+		t.Errorf("got %q, %v", out[0].Strings(), err)
 	}
 }
 
