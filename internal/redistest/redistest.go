@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -33,36 +34,45 @@ type Server struct {
 	cmd  *exec.Cmd
 }
 
-// shared is the server of this test binary.
-var shared = sync.OnceValues(func() (string, error) {
+// sharedServer is the server of this test binary.
+type sharedServer struct {
+	url string
+	// life is a pipe to the server's shell, which ends the server when the pipe
+	// is closed: by the end of this process, or if nothing referred to it.
+	life io.Closer
+}
+
+// shared starts it, once.
+var shared = sync.OnceValues(func() (sharedServer, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		return "", err
+		return sharedServer{}, err
 	}
 	dir, err := os.MkdirTemp("", "redistest")
 	if err != nil {
-		return "", err
+		return sharedServer{}, err
 	}
 	socket := filepath.Join(dir, "s")
 	// The shell ends with the test binary, however that ends: only the test
 	// binary holds the other end of its standard input.
 	cmd := exec.Command("sh", "-c", `redis-server "$@" >/dev/null & cat >/dev/null; kill $!; rm -r "$0"`, dir,
 		"--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
-	if _, err := cmd.StdinPipe(); err != nil {
-		return "", err
+	life, err := cmd.StdinPipe()
+	if err != nil {
+		return sharedServer{}, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return sharedServer{}, err
 	}
-	return "unix://" + socket, await("unix", socket)
+	return sharedServer{"unix://" + socket, life}, await("unix", socket)
 })
 
 // URL returns the URL of the shared server. Without redis-server on PATH the
 // test is skipped, but in CI it fails.
 func URL(tb testing.TB) string {
 	tb.Helper()
-	url, err := shared()
+	server, err := shared()
 	need(tb, err)
-	return url
+	return server.url
 }
 
 // Prefix returns a prefix of keys that no other test uses.
