@@ -88,8 +88,8 @@ func (c *costs) add(rows int, d time.Duration) {
 // compare tells how far a duration is off the line and the variance that was to be expected of that.
 func (c *costs) compare(x, y float64) (miss, spread float64) {
 	expected := c.perRow*x + c.fixed
-	error := noise*expected + resolution
-	return y - expected, c.pp*x*x + 2*c.pf*x + c.ff + error*error
+	beside := noise*expected + resolution
+	return y - expected, c.pp*x*x + 2*c.pf*x + c.ff + sq(beside)
 }
 
 // forget lets the uncertainty grow by what may have changed since the last batch. Of the division it grows no further

@@ -31,7 +31,7 @@ func NewFormer(limits Limits, policy Policy) (*Former, error) {
 func (f *Former) Ask() Ask {
 	switch f.policy {
 	case None:
-		return f.any()
+		return f.whatever()
 	case Fixed:
 		return f.upTo(f.limits.Rows)
 	default:
@@ -49,7 +49,7 @@ func (f *Former) Decide(facts Facts) Decision {
 		return Decision{Wait: MaxIdle, Ask: f.peek()}
 	}
 	if f.policy == None {
-		return Decision{Ask: f.any()}
+		return Decision{Ask: f.whatever()}
 	}
 	facts.Oldest = max(facts.Oldest, 0)
 	facts.Newest = max(0, min(facts.Newest, facts.Oldest))
@@ -101,8 +101,8 @@ func (f *Former) goNow(facts Facts, enough int, why Reason) Decision {
 	return Decision{Ask: Ask{Rows: f.limits.Rows, Enough: enough, Age: facts.Oldest}}
 }
 
-// any asks for whatever waits.
-func (f *Former) any() Ask {
+// whatever asks for what waits, be it little or much.
+func (f *Former) whatever() Ask {
 	f.why = Idle
 	return Ask{Rows: f.limits.Rows, Enough: 1}
 }
@@ -118,7 +118,7 @@ func (f *Former) upTo(enough int) Ask {
 func (f *Former) peek() Ask {
 	switch {
 	case f.policy == None:
-		return f.any()
+		return f.whatever()
 	case f.policy == Adaptive && !f.worthwhile():
 		return f.upTo(1)
 	default:
@@ -128,8 +128,9 @@ func (f *Former) peek() Ask {
 
 // left is how long the waiting calls may still wait for company, and what ends it.
 //
-// A deadline is for the start of execution, but a reply that comes after it is worth little: the expected duration and
-// a quarter of it are kept free. Without a cost model half of the time is.
+// A deadline is for the start of execution, but a reply that comes after it is worth little. So what is left of it must
+// hold the wait w, and a quarter more than what the batch is expected to take then, with the rows that come meanwhile:
+// Left ≥ w + 5/4·(a·(n + rate·w) + b). Without a cost model half of it is kept.
 func (f *Former) left(facts Facts) (time.Duration, Reason) {
 	left := f.limits.Wait - facts.Oldest
 	if facts.Left == 0 {
@@ -138,7 +139,8 @@ func (f *Former) left(facts Facts) (time.Duration, Reason) {
 	slack := facts.Left / 2
 	if cost, known := f.costs.cost(); known {
 		expected := cost.Of(max(1, min(facts.Rows, f.limits.Rows)))
-		slack = facts.Left - expected - expected/4 - time.Millisecond
+		growth := float64(cost.PerRow) * f.pace.callSize() / f.pace.gap()
+		slack = time.Duration(float64(facts.Left-expected-expected/4-time.Millisecond) / (1 + 1.25*growth))
 	}
 	if slack < left {
 		return slack, Deadline

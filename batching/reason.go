@@ -18,8 +18,8 @@ const (
 	// Deadline: the nearest deadline left no time for waiting longer.
 	Deadline
 
-	// Shape: calls that would have fitted were left behind, because something other than the number of rows closed it:
-	// another group, or the bytes of a batch.
+	// Shape: calls whose rows would have fitted were left behind, because something else closed it: a call that has to
+	// go alone, or the bytes of a batch.
 	Shape
 
 	// Drain: it went because its worker stops. No Former answers it; whoever drains says so.

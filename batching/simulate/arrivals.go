@@ -24,7 +24,9 @@ type source struct {
 
 func newSource(a Arrivals, seed uint64) *source {
 	s := &source{Arrivals: a, random: rand.New(rand.NewPCG(seed, 1))}
-	s.next = s.gap()
+	if a.Process != Burst { // whose first call comes at once
+		s.next = s.gap()
+	}
 	return s
 }
 
@@ -32,7 +34,7 @@ func newSource(a Arrivals, seed uint64) *source {
 func (s *source) draw() call {
 	c := call{rows: 1, at: s.next}
 	if len(s.Rows) > 0 {
-		c.rows = s.Rows[s.random.IntN(len(s.Rows))]
+		c.rows = s.Rows[s.made%len(s.Rows)]
 	}
 	if s.Groups > 1 {
 		c.group = s.made % s.Groups

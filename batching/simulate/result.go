@@ -31,8 +31,8 @@ type Result struct {
 	Asks int
 }
 
-// log collects what a Result tells.
-type log struct {
+// ledger collects what a Result tells.
+type ledger struct {
 	offered, refused    int
 	batches, runs, asks int
 	rows, most, inTime  int
@@ -41,22 +41,20 @@ type log struct {
 	reasons             [batching.Drain + 1]int
 }
 
-func (l *log) batch(c batching.Cut, r batching.Reason) {
+func (l *ledger) batch(c batching.Cut, r batching.Reason) {
 	l.batches++
 	l.rows += c.Rows
 	l.most = max(l.most, c.Rows)
 	l.reasons[r]++
 }
 
-func (l *log) run(int) { l.runs++ }
-
-func (l *log) served(now time.Duration, c call) {
+func (l *ledger) served(now time.Duration, c call) {
 	l.latencies = append(l.latencies, now-c.at)
 	l.sum += now - c.at
 }
 
 func (w *world) result() Result {
-	l := &w.log
+	l := &w.ledger
 	r := Result{
 		Offered: l.offered, Refused: l.refused, Expired: w.line.expired, Served: len(l.latencies),
 		Batches: l.batches, MaxBatch: l.most, Runs: l.runs, Reasons: l.reasons, Asks: l.asks,

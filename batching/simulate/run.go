@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"container/heap"
 	"math/rand/v2"
 	"time"
 
@@ -31,7 +30,7 @@ func Run(s Scenario) (Result, error) {
 	}
 	w.arrive()
 	for len(w.agenda) > 0 && !w.over() {
-		e := heap.Pop(&w.agenda).(event)
+		e := w.agenda.pop()
 		w.now = e.at
 		e.do()
 	}
@@ -55,7 +54,7 @@ type world struct {
 	line   *line
 	source *source
 	random *rand.Rand
-	log    log
+	ledger ledger
 	closed bool // nothing arrives any more
 }
 
@@ -65,7 +64,7 @@ func (w *world) over() bool { return w.closed && w.line.held == 0 }
 // after puts something on the agenda.
 func (w *world) after(d time.Duration, do func()) {
 	w.events++
-	heap.Push(&w.agenda, event{at: w.now + d, order: w.events, do: do})
+	w.agenda.push(event{at: w.now + d, order: w.events, do: do})
 }
 
 func (w *world) arrive() {
@@ -75,9 +74,9 @@ func (w *world) arrive() {
 		return
 	}
 	w.after(c.at-w.now, func() {
-		w.log.offered++
+		w.ledger.offered++
 		if !w.line.accept(c) {
-			w.log.refused++
+			w.ledger.refused++
 		}
 		w.arrive()
 	})
@@ -85,7 +84,7 @@ func (w *world) arrive() {
 
 // ask sends a question; the queue sees it half a round trip later.
 func (w *world) ask(i *instance, ask batching.Ask) {
-	w.log.asks++
+	w.ledger.asks++
 	w.after(w.RoundTrip/2, func() {
 		batch, cut := w.line.ask(w.now, ask)
 		at := w.now
@@ -129,7 +128,7 @@ func (w *world) rouse(i *instance) {
 
 func (w *world) execute(i *instance, at time.Duration, batch []call, cut batching.Cut) {
 	reason := i.former.Took(cut)
-	w.log.batch(cut, reason)
+	w.ledger.batch(cut, reason)
 	if w.Watch != nil {
 		w.Watch(describe(at, i.idle, batch, reason))
 	}
@@ -138,16 +137,16 @@ func (w *world) execute(i *instance, at time.Duration, batch []call, cut batchin
 		d := w.Cost.Of(rows)
 		d += time.Duration(float64(d) * w.Noise * (2*w.random.Float64() - 1))
 		whole += d
-		w.log.run(rows)
+		w.ledger.runs++
 		w.after(whole, func() { i.former.Executed(rows, d) })
 	}
 	w.after(whole, func() {
 		for _, c := range batch {
-			w.log.served(w.now, c)
+			w.ledger.served(w.now, c)
 		}
 		w.line.held -= len(batch)
 		if w.now <= w.Length {
-			w.log.inTime += cut.Rows
+			w.ledger.inTime += cut.Rows
 		}
 		i.idle = w.now
 		w.ask(i, i.former.Ask())
@@ -178,31 +177,4 @@ func describe(at, idle time.Duration, batch []call, reason batching.Reason) Batc
 		b.Groups = append(b.Groups, c.group)
 	}
 	return b
-}
-
-// event is something that happens at a time; of two at the same time the one planned first comes first.
-type event struct {
-	at    time.Duration
-	order int
-	do    func()
-}
-
-// agenda is a heap of events.
-type agenda []event
-
-func (a agenda) Len() int      { return len(a) }
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a agenda) Less(i, j int) bool {
-	if a[i].at != a[j].at {
-		return a[i].at < a[j].at
-	}
-	return a[i].order < a[j].order
-}
-func (a *agenda) Push(x any) { *a = append(*a, x.(event)) }
-func (a *agenda) Pop() any {
-	last := len(*a) - 1
-	e := (*a)[last]
-	(*a)[last] = event{}
-	*a = (*a)[:last]
-	return e
 }

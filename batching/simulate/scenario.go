@@ -3,6 +3,7 @@ package simulate
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ekiben/ekiben/batching"
@@ -21,7 +22,7 @@ const (
 	// Poisson: independent calls, exponential gaps with mean 1/Rate.
 	Poisson
 
-	// Burst: Burst calls spread evenly over Spread, and so often that the mean rate is Rate.
+	// Burst: Burst calls spread evenly over Spread, from the first moment on and so often that the mean rate is Rate.
 	Burst
 )
 
@@ -36,7 +37,7 @@ type Arrivals struct {
 	Burst  int
 	Spread time.Duration
 
-	// Rows are the sizes that calls have, each as likely as the others. None means 1.
+	// Rows are the sizes of the calls, in turn. None means 1.
 	Rows []int
 
 	// Groups is how many groups the calls belong to in turn; 0 means 1. Those of one batch run one after the other.
@@ -100,33 +101,40 @@ func (s Scenario) Capacity() float64 {
 }
 
 func (s Scenario) validate() error {
-	var faults []error
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("%w: "+format, append([]any{ErrScenario}, args...)...))
+	faults := s.Arrivals.faults()
+	if s.Cost.PerRow < 0 || s.Cost.Fixed < 0 || s.Cost.Of(1) <= 0 || s.Noise < 0 || s.Noise >= 1 {
+		faults = append(faults, fault("a batch takes %v and %v a row, noise %v", s.Cost.Fixed, s.Cost.PerRow, s.Noise))
 	}
-	a := s.Arrivals
-	if !(a.Rate > 0) || a.Rate > 1e6 {
-		fault("rate is %v a second, want more than 0 and at most a million", a.Rate)
+	if s.Instances < 0 || s.Depth < 0 || s.RoundTrip < 0 {
+		faults = append(faults, fault("instances, depth and round trip cannot be negative"))
+	}
+	if s.Length <= 0 || s.Length > time.Hour {
+		faults = append(faults, fault("length is %v, want more than 0 and at most an hour", s.Length))
+	}
+	return errors.Join(faults...)
+}
+
+func (a Arrivals) faults() (faults []error) {
+	if math.IsNaN(a.Rate) || a.Rate <= 0 || a.Rate > 1e6 {
+		faults = append(faults, fault("rate is %v a second, want more than 0 and at most a million", a.Rate))
 	}
 	if a.Process > Burst {
-		fault("there is no process %d", a.Process)
+		faults = append(faults, fault("there is no process %d", a.Process))
 	}
 	if a.Process == Burst && (a.Burst < 1 || a.Spread < 0) {
-		fault("a burst of %d calls within %v", a.Burst, a.Spread)
+		faults = append(faults, fault("a burst of %d calls within %v", a.Burst, a.Spread))
 	}
 	for _, rows := range a.Rows {
 		if rows < 1 {
-			fault("a call of %d rows", rows)
+			faults = append(faults, fault("a call of %d rows", rows))
 		}
 	}
-	if s.Cost.PerRow < 0 || s.Cost.Fixed < 0 || s.Cost.Of(1) <= 0 || s.Noise < 0 || s.Noise >= 1 {
-		fault("a batch takes %v and %v a row, noise %v", s.Cost.Fixed, s.Cost.PerRow, s.Noise)
+	if a.Groups < 0 || a.Deadline < 0 {
+		faults = append(faults, fault("groups and deadline cannot be negative"))
 	}
-	if a.Groups < 0 || a.Deadline < 0 || s.Instances < 0 || s.Depth < 0 || s.RoundTrip < 0 {
-		fault("groups, deadline, instances, depth and round trip cannot be negative")
-	}
-	if s.Length <= 0 || s.Length > time.Hour {
-		fault("length is %v, want more than 0 and at most an hour", s.Length)
-	}
-	return errors.Join(faults...)
+	return faults
+}
+
+func fault(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrScenario, fmt.Sprintf(format, args...))
 }
