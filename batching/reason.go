@@ -6,23 +6,23 @@ import "fmt"
 type Reason uint8
 
 const (
-	// Full: it had reached the limit of rows, or the next call did not fit.
+	// Full means that it had reached the limit of rows, or the next call did not fit.
 	Full Reason = iota
 
-	// Wait: its oldest call had waited for company as long as it may.
+	// Wait means that its oldest call had waited for company as long as it may.
 	Wait
 
-	// Idle: an instance was free and waiting longer was not expected to pay.
+	// Idle means that an instance was free and waiting longer was not expected to pay.
 	Idle
 
-	// Deadline: the nearest deadline left no time for waiting longer.
+	// Deadline means that the nearest deadline left no time for waiting longer.
 	Deadline
 
-	// Shape: calls whose rows would have fitted were left behind, because something else closed it: a call that has to
-	// go alone, or the bytes of a batch.
+	// Shape means that calls whose rows would have fitted were left behind, because something else closed it: a call
+	// that has to go alone, or the bytes of a batch.
 	Shape
 
-	// Drain: it went because its worker stops. No Former answers it; whoever drains says so.
+	// Drain means that it went because its worker stops. No Former answers it; whoever drains says so.
 	Drain
 )
 

@@ -65,6 +65,7 @@ func row(b *strings.Builder, cells ...string) {
 }
 
 func inspirationTable(t *testing.T) string {
+	t.Helper()
 	b := table("calls a second", "BentoML 1.1.11, measured", "adaptive: p50", "p99", "slowest", "refused", "rows a second", "rows a batch")
 	for _, tc := range []struct {
 		rate     float64
@@ -86,6 +87,7 @@ func inspirationTable(t *testing.T) string {
 }
 
 func casesTable(t *testing.T) string {
+	t.Helper()
 	b := table("case", "BentoML 1.1.11, measured", "here, batches in order")
 	for _, tc := range []struct {
 		name, measured string
@@ -105,6 +107,7 @@ func casesTable(t *testing.T) string {
 }
 
 func policiesTable(t *testing.T) string {
+	t.Helper()
 	b := table("calls, Poisson", "none: p50, p99, rows a batch", "fixed", "adaptive")
 	for _, rate := range []float64{5, 51, 196, 349} {
 		cells := []string{fmt.Sprintf("%v a second", rate)}
@@ -126,6 +129,7 @@ func policiesTable(t *testing.T) string {
 }
 
 func instancesTable(t *testing.T) string {
+	t.Helper()
 	b := table("instances", "calls", "none: p50, p99, rows a batch", "adaptive", "questions a batch: none", "adaptive")
 	for _, n := range []int{1, 2, 4, 16} {
 		half := poisson(0)

@@ -16,13 +16,13 @@ var ErrScenario = errors.New("simulate: scenario cannot be played")
 type Process uint8
 
 const (
-	// Constant: one call every 1/Rate.
+	// Constant is one call every 1/Rate.
 	Constant Process = iota
 
-	// Poisson: independent calls, exponential gaps with mean 1/Rate.
+	// Poisson is independent calls, exponential gaps with mean 1/Rate.
 	Poisson
 
-	// Burst: Burst calls spread evenly over Spread, from the first moment on and so often that the mean rate is Rate.
+	// Burst is Burst calls spread evenly over Spread, from the first moment on and so often that the mean rate is Rate.
 	Burst
 )
 
