@@ -30,6 +30,7 @@ func codecOf(t reflect.Type) (codec, error) {
 		return codecOfList(t)
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.Uintptr, reflect.UnsafePointer:
 		return nil, fmt.Errorf("type %s cannot be an argument or output", t)
+	default:
 	}
 	if n, ok := numberOf(t); ok {
 		return scalarCodec{t, n}, nil

@@ -39,7 +39,7 @@ func ExampleConcat() {
 
 func ExampleParseJSON() {
 	t, err := tensor.ParseJSON(tensor.Uint8, []int{-1, 2}, []byte(`[[1, 2], [3, 4], [5, 6]]`), tensor.EncodeOpaque)
-	fmt.Println(t.Shape(), t.Data(), err)
+	fmt.Printf("%v %v %v\n", t.Shape(), t.Data(), err)
 	_, err = tensor.ParseJSON(tensor.Uint8, []int{-1, 2}, []byte(`[[1, 2], [3, 300]]`), tensor.EncodeOpaque)
 	fmt.Println(err)
 	// Output:

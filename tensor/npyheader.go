@@ -167,7 +167,7 @@ func numberType(name string) DType {
 // npyType is the letter and size that numpy has for numbers and booleans. There
 // is none for BF16 and BYTES.
 func npyType(dtype DType) string {
-	kind := ""
+	var kind string
 	switch dtype {
 	case Bool:
 		kind = "b"

@@ -69,7 +69,7 @@ func typeName(t reflect.Type) string {
 	case "slog.Level":
 		return "level"
 	}
-	switch t.Kind() { //nolint:exhaustive // the rest is text
+	switch t.Kind() {
 	case reflect.Int, reflect.Int64:
 		return "number"
 	default:

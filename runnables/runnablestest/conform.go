@@ -89,7 +89,7 @@ func Check(ctx context.Context, kind runnables.Kind, init runnables.Init, sample
 // check is one promise.
 type check struct {
 	name string
-	run  func(s subject, ctx context.Context) error //nolint:revive // methods of subject
+	run  func(s subject, ctx context.Context) error
 }
 
 func checks() []check {
