@@ -19,6 +19,13 @@ type Init struct {
 
 	// PerRow is what each row adds. Default: 2ms.
 	PerRow Duration `json:"per_row"`
+
+	// Datatype is the protocol's name of what run takes. Default: BYTES.
+	Datatype tensor.DType `json:"datatype"`
+
+	// Shape of what run takes; dimension 0 counts rows and must be -1. Calls with
+	// other sizes in the other dimensions cannot run together. Default: [-1].
+	Shape []int `json:"shape"`
 }
 
 // Duration is a time.Duration that is written as text.
@@ -34,41 +41,45 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Kind makes instances with two methods that return their argument input,
-// opaque bytes, after a while: run is batchable, solo is not and costs as much
-// as a batch of one row. Both end early when their context does. An instance
+// Kind makes instances with two methods that return their argument input after a
+// while: run is batchable; solo, which takes opaque bytes, is not and costs as
+// much as a batch of one row. Both end early when their context does. An instance
 // serves one batch at a time, like a model on a device.
 func Kind() runnables.Kind { return runnables.Kind{New: newInstance} }
 
 func newInstance(_ context.Context, params runnables.Init) (runnables.Runnable, error) {
-	init := Init{Fixed: Duration(20 * time.Millisecond), PerRow: Duration(2 * time.Millisecond)}
+	init := Init{Fixed: Duration(20 * time.Millisecond), PerRow: Duration(2 * time.Millisecond), Datatype: tensor.Bytes, Shape: []int{-1}}
 	if err := params.Decode(&init); err != nil {
 		return nil, err
 	}
 	if init.Fixed < 0 || init.PerRow < 0 {
 		return nil, errors.New("init parameters: fixed and per_row must not be negative")
 	}
-	instance, err := runnables.New(init.method("run", true), init.method("solo", false))
+	run := runnables.ValueSpec{Name: "input", DType: init.Datatype, Shape: init.Shape}
+	solo := runnables.ValueSpec{Name: "input", DType: tensor.Bytes, Shape: []int{}}
+	instance, err := runnables.New(init.method("run", run, true), init.method("solo", solo, false))
 	if err != nil {
 		return nil, err
 	}
 	return instance, nil
 }
 
-func (init Init) method(name string, batchable bool) runnables.Method {
-	shape := []int{}
-	if batchable {
-		shape = []int{-1}
-	}
+func (init Init) method(name string, input runnables.ValueSpec, batchable bool) runnables.Method {
+	result := input
+	result.Name = runnables.ResultName
 	return runnables.Method{
 		Signature: runnables.Signature{
 			Name:      name,
 			Batchable: batchable,
-			Inputs:    []runnables.ValueSpec{{Name: "input", DType: tensor.Bytes, Shape: shape}},
-			Outputs:   []runnables.ValueSpec{{Name: runnables.ResultName, DType: tensor.Bytes, Shape: shape}},
+			Inputs:    []runnables.ValueSpec{input},
+			Outputs:   []runnables.ValueSpec{result},
 		},
 		Run: func(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
-			return inputs, wait(ctx, time.Duration(init.Fixed)+time.Duration(inputs[0].Len())*time.Duration(init.PerRow))
+			rows := 1
+			if batchable {
+				rows = inputs[0].Shape()[0]
+			}
+			return inputs, wait(ctx, time.Duration(init.Fixed)+time.Duration(rows)*time.Duration(init.PerRow))
 		},
 	}
 }

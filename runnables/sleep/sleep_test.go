@@ -97,3 +97,16 @@ func TestSleepRefusesParametersThatAreNoDurations(t *testing.T) {
 		}
 	}
 }
+
+func TestRunTakesWhatItIsToldTo(t *testing.T) {
+	t.Parallel()
+
+	matrix := runnablestest.Sample{
+		Method: "run",
+		Inputs: []tensor.Named{runnablestest.Values("input", []int{2, 2}, float32(1), 2, 3, 4)},
+		Want:   []tensor.Named{runnablestest.Values(runnables.ResultName, []int{2, 2}, float32(1), 2, 3, 4)},
+	}
+	runnablestest.Conform(t, sleep.Kind(), runnables.Init{
+		"fixed": "2ms", "per_row": "0s", "datatype": "FP32", "shape": []int{-1, -1},
+	}, matrix, sample("solo", []int{}, "d"))
+}
