@@ -12,7 +12,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/ekiben/ekiben/tensor"
 )
@@ -53,21 +52,15 @@ func (b body) element(shape []int) (tensor.Tensor, error) {
 }
 
 // readBody reads the body of a request, decompressed. The limit holds for what
-// comes out, and for what arrives. The body must arrive before the timeout; the
-// deadline is taken away again, since a handler may wait for longer.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, timeout time.Duration) (body, error) {
+// comes out, and for what arrives.
+func readBody(r *http.Request, limit int64) (body, error) {
 	if r.ContentLength == 0 {
 		return body{}, nil
 	}
-	encoding := r.Header.Get("Content-Encoding")
 	if r.ContentLength > limit {
 		return body{}, tooLarge(limit)
 	}
-	// Writers that have no deadlines, as those of tests, read from memory.
-	control := http.NewResponseController(w)
-	if control.SetReadDeadline(time.Now().Add(timeout)) == nil {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	}
+	encoding := r.Header.Get("Content-Encoding")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
 		b, err := readAll(r.Body, r.ContentLength, limit)
 		return b, arrival(err)

@@ -43,10 +43,11 @@ func (c runnerCollector) Describe(to chan<- *prometheus.Desc) {
 // Collect sends the gauges of all runners with stats.
 func (c runnerCollector) Collect(to chan<- prometheus.Metric) {
 	for name, r := range c.roster.runners() {
-		latest, _, ok := r.watch.stats()
-		if !ok {
+		samples := r.watch.history()
+		if len(samples) == 0 {
 			continue
 		}
+		latest := samples[len(samples)-1]
 		for _, g := range c.gauges {
 			to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(latest), name)
 		}

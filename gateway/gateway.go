@@ -10,6 +10,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ekiben/ekiben/gateway/dashboard"
 )
 
 // Gateway answers HTTP requests. Make it with [New].
@@ -23,6 +25,8 @@ type Gateway struct {
 	client  *Client
 	router  *echo.Echo
 	origins *http.CrossOriginProtection
+	page    *dashboard.Page
+	docs    docs
 
 	// headers are values that every answer has; nobody changes them.
 	headers struct{ nosniff, noStore []string }
@@ -58,6 +62,12 @@ func New(c Config, d Deps) (*Gateway, error) {
 	}
 	g.calls = &Calls{roster: g.roster, producer: d.Producer, timeout: c.Timeout, maxRows: c.MaxRows}
 	g.client = &Client{calls: g.calls}
+	if g.page, err = dashboard.New(); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	if g.docs, err = newDocs(); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
 	g.router = echo.New()
 	g.router.HTTPErrorHandler = g.fail
 	if err := g.routes(); err != nil {

@@ -148,7 +148,7 @@ func (g *Gateway) getResult(r *request) error {
 	if !job.State.Terminal() {
 		return g.pending(r, job)
 	}
-	m := g.methodOf(job)
+	m := g.methodOf(r, job)
 	f := formJSON
 	if job.State == queue.Succeeded {
 		if f, err = negotiate(m, acceptsOf(r.Request().Header), job.Rows); err != nil {
@@ -158,14 +158,14 @@ func (g *Gateway) getResult(r *request) error {
 	return g.outcome(r, m, job, f)
 }
 
-// methodOf is the method that a job ran.
-func (g *Gateway) methodOf(job queue.Job) *method {
-	if found := g.roster.runners()[job.Runner]; found != nil {
-		if m := found.methods[job.Method]; m != nil {
-			return m
-		}
+// methodOf is the method that a job ran; one that nothing is known of if it is
+// not there any more.
+func (g *Gateway) methodOf(r *request, job queue.Job) *method {
+	m, err := g.roster.method(r.Request().Context(), job.Runner, job.Method)
+	if err != nil {
+		return &method{}
 	}
-	return &method{}
+	return m
 }
 
 // cancelJob answers DELETE /v1/jobs/{id}.

@@ -42,6 +42,15 @@ const (
 // statusClientGone is counted, never sent: nobody is there to read it.
 const statusClientGone = 499
 
+// codes are all codes.
+func codes() []Code {
+	return []Code{
+		CodeInvalidInput, CodeForbidden, CodeNotFound, CodeMethodNotAllowed, CodeNotAcceptable, CodeConflict, CodeCanceled,
+		CodeTooLarge, CodeUnsupportedMediaType, CodeMismatch, CodeQueueFull, CodeInternal, CodeRunnerFailed, CodeWorkerLost,
+		CodeNoWorker, CodeUnavailable, CodeDraining, CodeDeadlineExceeded,
+	}
+}
+
 // Status is the HTTP status of the code; 500 for one that is not on the list.
 func (c Code) Status() int {
 	switch c {

@@ -1,14 +1,192 @@
 package gateway_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/ekiben/ekiben/gateway"
+	"github.com/ekiben/ekiben/queue"
 )
 
-func TestAnUnknownRunnerIsAProblem(t *testing.T) {
+// failing makes a queue whose awaited calls end with an error.
+func failing(err error) *fakeQueue {
+	q := newFakeQueue(everything())
+	q.do = func(context.Context, queue.Call) (queue.Reply, error) { return queue.Reply{}, err }
+	return q
+}
+
+func runText(t *testing.T, q *fakeQueue) (status int, body string, header http.Header) {
+	t.Helper()
+	w := send(t, newGateway(t, q, setup{}).Handler(), http.MethodPost, "/v1/runners/all/text", "a", "Content-Type", "text/plain")
+	return w.Code, w.Body.String(), w.Header()
+}
+
+func TestEveryErrorOfTheQueueHasOneProblem(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		err     error
+		want    string
+		retries bool // has Retry-After
+	}{
+		{"full", queue.ErrFull, `{"type":"about:blank","title":"Too Many Requests","status":429,"code":"queue_full","detail":"the runner's queue is full","retryable":true}`, true},
+		{"no worker", queue.ErrNoWorker, `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"no_worker","detail":"no worker serves the runner at present","retryable":true}`, true},
+		{"unavailable", queue.ErrUnavailable, `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"the queue cannot be reached at present","retryable":true}`, true},
+		{"deadline", queue.ErrDeadline, `{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"deadline_exceeded","detail":"the call had no answer when its time was over","retryable":false}`, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			status, body, header := runText(t, failing(fmt.Errorf("accept: 10.0.0.7: %w", tt.err)))
+			if body != tt.want || !strings.Contains(tt.want, strconv.Itoa(status)) {
+				t.Errorf("got %d %s\nwant %s", status, body, tt.want)
+			}
+			seconds, err := strconv.Atoi(header.Get("Retry-After"))
+			if tt.retries && (err != nil || seconds < 1 || seconds > 60) || !tt.retries && header.Get("Retry-After") != "" {
+				t.Errorf("Retry-After %q", header.Get("Retry-After"))
+			}
+			if got := header.Get("Cache-Control"); got != "no-store" {
+				t.Errorf("Cache-Control %q", got)
+			}
+		})
+	}
+}
+
+func TestEveryFailureOfACallHasOneProblem(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		code   string
+		status int
+		want   string
+	}{
+		{queue.CodeInvalidInput, 400, "invalid_input"},
+		{queue.CodeMismatch, 422, "mismatch"},
+		{queue.CodeRunnerFailed, 500, "runner_failed"},
+		{queue.CodeWorkerLost, 500, "worker_lost"},
+		{queue.CodeDeadline, 504, "deadline_exceeded"},
+		{"of_a_newer_worker", 500, "runner_failed"},
+	} {
+		t.Run(tt.code, func(t *testing.T) {
+			t.Parallel()
+			q := newFakeQueue(everything())
+			q.do = func(context.Context, queue.Call) (queue.Reply, error) {
+				return queue.Reply{Err: &queue.CallError{Code: tt.code, Message: "the model says no", Retryable: true}}, nil
+			}
+			w := send(t, newGateway(t, q, setup{}).Handler(), http.MethodPost, "/v1/runners/all/text", "a", "Content-Type", "text/plain")
+			if p := wantProblem(t, w, tt.status, tt.want, "the model says no"); !p.Retryable {
+				t.Error("not retryable")
+			}
+		})
+	}
+}
+
+func TestAnUnknownErrorTellsTheLogAndNotTheClient(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := newGateway(t, failing(errors.New("dial tcp 10.0.0.7: refused")), setup{log: &log}).Handler()
+	w := send(t, h, http.MethodPost, "/v1/runners/all/text", "a", "Content-Type", "text/plain")
+	p := wantProblem(t, w, http.StatusInternalServerError, "internal")
+	if p.Detail != "internal error" || strings.Contains(w.Body.String(), "10.0.0.7") {
+		t.Errorf("the client is told %s", w.Body)
+	}
+	if p.ErrorID == "" || !strings.Contains(log.String(), p.ErrorID) || !strings.Contains(log.String(), "10.0.0.7") {
+		t.Errorf("error %q is not in the log: %s", p.ErrorID, log.String())
+	}
+}
+
+func TestRoutesThatAreNotThereAreProblemsToo(t *testing.T) {
 	t.Parallel()
 	h := newGateway(t, newFakeQueue(everything()), setup{}).Handler()
-	wantProblem(t, send(t, h, http.MethodPost, "/v1/runners/nobody/text", "x"), http.StatusNotFound, "not_found", `"nobody"`)
 	wantProblem(t, send(t, h, http.MethodGet, "/nowhere", ""), http.StatusNotFound, "not_found", "route")
-	wantProblem(t, send(t, h, http.MethodGet, "/v1/runners/all/text", ""), http.StatusMethodNotAllowed, "method_not_allowed")
+	wantProblem(t, send(t, h, http.MethodPost, "/v1/runners/all/text/more", ""), http.StatusNotFound, "not_found", `"text/more"`)
+	w := send(t, h, http.MethodPut, "/v1/runners/all/text", "")
+	wantProblem(t, w, http.StatusMethodNotAllowed, "method_not_allowed")
+	if allow := w.Header().Get("Allow"); !strings.Contains(allow, "POST") {
+		t.Errorf("Allow %q", allow)
+	}
+}
+
+func TestUnknownRunnersAndMethodsAreNotFound(t *testing.T) {
+	t.Parallel()
+	h := newGateway(t, newFakeQueue(everything()), setup{}).Handler()
+	for _, name := range []string{"nobody", "Not%20a%20name", "..%2f..%2fetc", "%22%3Cscript%3E", strings.Repeat("x", 5000)} {
+		w := send(t, h, http.MethodPost, "/v1/runners/"+name+"/text", "x")
+		wantProblem(t, w, http.StatusNotFound, "not_found", "there is no runner")
+		if w.Body.Len() > 500 {
+			t.Errorf("the problem has %d bytes", w.Body.Len())
+		}
+	}
+	p := wantProblem(t, send(t, h, http.MethodPost, "/v1/runners/all/nothing", "x"), http.StatusNotFound, "not_found", `"nothing"`, "vectors")
+	if len(p.Methods) != 9 || p.Methods[0] != "text" {
+		t.Errorf("methods %q", p.Methods)
+	}
+}
+
+func TestPagesOfOtherSitesMayNotRunCalls(t *testing.T) {
+	t.Parallel()
+	q := newFakeQueue(everything())
+	h := newGateway(t, q, setup{}).Handler()
+	w := send(t, h, http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain", "Sec-Fetch-Site", "cross-site")
+	wantProblem(t, w, http.StatusForbidden, "forbidden")
+	if q.queued() > 0 {
+		t.Error("it was queued")
+	}
+	w = send(t, h, http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain", "Sec-Fetch-Site", "same-origin")
+	wantBody(t, w, http.StatusOK, `["x"]`)
+}
+
+func TestTheListOfCodesIsClosed(t *testing.T) {
+	t.Parallel()
+	want := map[gateway.Code]int{
+		"invalid_input": 400, "forbidden": 403, "not_found": 404, "method_not_allowed": 405, "not_acceptable": 406, "conflict": 409,
+		"canceled": 409, "too_large": 413, "unsupported_media_type": 415, "mismatch": 422, "queue_full": 429, "internal": 500,
+		"runner_failed": 500, "worker_lost": 500, "no_worker": 503, "unavailable": 503, "draining": 503, "deadline_exceeded": 504,
+	}
+	if len(gateway.Codes()) != len(want) {
+		t.Errorf("got %d codes, want %d", len(gateway.Codes()), len(want))
+	}
+	for _, code := range gateway.Codes() {
+		if code.Status() != want[code] {
+			t.Errorf("%s has status %d, want %d", code, code.Status(), want[code])
+		}
+	}
+	if got := gateway.Code("new").Status(); got != http.StatusInternalServerError {
+		t.Errorf("a code that is not on the list has status %d", got)
+	}
+}
+
+func TestAPanicIsThatRequestsError(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	q := newFakeQueue(everything())
+	q.do = func(context.Context, queue.Call) (queue.Reply, error) { panic("oh dear") }
+	h := newGateway(t, q, setup{log: &log, config: func(c *gateway.Config) { c.MaxInFlight = 1 }}).Handler()
+	for range 3 { // a request that is not given back would fill the gateway
+		w := send(t, h, http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain")
+		wantProblem(t, w, http.StatusInternalServerError, "internal")
+	}
+	if !strings.Contains(log.String(), "oh dear") || !strings.Contains(log.String(), "problem_test.go") {
+		t.Errorf("the log has no stack: %s", log.String())
+	}
+}
+
+func TestAConfigurationReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := gateway.New(gateway.Config{Addr: "nowhere", DrainDelay: -1, DrainTimeout: -1, MaxInFlightBytes: -1}, gateway.Deps{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"address", "request timeout", "largest body", "most rows", "requests in flight", "bytes in flight", "body timeout",
+		"drain delay", "drain timeout", "producer", "jobs", "directory", "health", "registry",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
 }

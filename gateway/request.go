@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -75,12 +76,25 @@ func (g *Gateway) fail(err error, c echo.Context) {
 	g.end(&r, routeNone, time.Now(), err)
 }
 
-// prepare sets the headers that all answers have.
+// prepare sets the headers that all answers have, and the deadline for the body.
+// It holds whether the body is read or not: what nobody reads, the HTTP library
+// does before it answers.
 func (g *Gateway) prepare(r *request) {
+	if r.Request().ContentLength != 0 {
+		g.bodyDeadline(r, time.Now().Add(g.config.BodyTimeout))
+	}
 	h := r.Response().Header()
 	h["X-Content-Type-Options"] = g.headers.nosniff
 	if id := r.Request().Header["X-Request-Id"]; len(id) == 1 && validRequestID(id[0]) {
 		h["X-Request-Id"] = id
+	}
+}
+
+// bodyDeadline sets until when the body may arrive; zero is for ever.
+func (g *Gateway) bodyDeadline(r *request, until time.Time) {
+	err := http.NewResponseController(r.Response().Writer).SetReadDeadline(until)
+	if err != nil && !errors.Is(err, http.ErrNotSupported) { // as in tests, where bodies come from memory
+		g.log.DebugContext(r.Request().Context(), "deadline of a body was not set", "err", err)
 	}
 }
 
@@ -107,7 +121,8 @@ func (g *Gateway) release(r *request) {
 	g.bytesInFlight.Add(-r.held)
 }
 
-// body reads the body of the request and counts its bytes as in flight.
+// body reads the body of the request and counts its bytes as in flight. There is
+// no deadline after that, since a handler may wait for longer.
 func (g *Gateway) body(r *request) (body, error) {
 	size := r.Request().ContentLength
 	if size < 0 || r.Request().Header.Get("Content-Encoding") != "" {
@@ -119,7 +134,10 @@ func (g *Gateway) body(r *request) (body, error) {
 		return body{}, &Problem{Code: CodeUnavailable, Detail: "too many bytes are in flight", Retryable: true}
 	}
 	r.held = size
-	b, err := readBody(r.Response().Writer, r.Request(), g.config.MaxBody, g.config.BodyTimeout)
+	b, err := readBody(r.Request(), g.config.MaxBody)
+	if err == nil && r.Request().ContentLength != 0 {
+		g.bodyDeadline(r, time.Time{})
+	}
 	if got := int64(len(b.bytes())); got < size {
 		g.bytesInFlight.Add(got - size)
 		r.held = got

@@ -38,8 +38,8 @@ type roster struct {
 
 	lookups lookups
 
-	// broken is whether the last refresh failed; only refresh touches it.
-	broken bool
+	// broken is whether the last refresh failed. Written by round.
+	broken atomic.Bool
 }
 
 func newRoster(d directory, m *metrics, log *slog.Logger) *roster {
@@ -135,11 +135,9 @@ func (r *roster) round(ctx context.Context) {
 	}
 	switch {
 	case ctx.Err() != nil:
-	case err != nil && !r.broken:
-		r.broken = true
+	case err != nil && !r.broken.Swap(true):
 		r.log.WarnContext(ctx, "runners cannot be refreshed, the last known are used", "err", err)
-	case err == nil && r.broken:
-		r.broken = false
+	case err == nil && r.broken.Swap(false):
 		r.log.InfoContext(ctx, "runners are refreshed again")
 	}
 }

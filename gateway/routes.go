@@ -22,12 +22,19 @@ const (
 func (g *Gateway) routes() error {
 	e := g.router
 	e.POST("/v1/runners/:runner/:method", g.handle(routeRun, g.runCall))
-	e.GET("/v1/jobs/:id", g.handle(routeJob, g.getJob))
-	e.GET("/v1/jobs/:id/result", g.handle(routeResult, g.getResult))
+	g.get("/v1/runners", g.handle(routeRunners, g.getRunners))
+	g.get("/v1/runners/:runner", g.handle(routeRunner, g.getRunner))
+	g.get("/v1/jobs/:id", g.handle(routeJob, g.getJob))
+	g.get("/v1/jobs/:id/result", g.handle(routeResult, g.getResult))
 	e.DELETE("/v1/jobs/:id", g.handle(routeCancel, g.cancelJob))
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
-		e.GET(path, g.unlimited(routeHealth, g.health(path)))
+		g.get(path, g.unlimited(routeHealth, g.health(path)))
 	}
+	g.get("/metrics", g.unlimited(routeMetrics, g.getMetrics()))
+	g.get("/openapi.json", g.handle(routeOpenAPI, g.getOpenAPI))
+	g.get("/docs", g.handle(routeDocs, g.getDocs))
+	g.get("/dashboard", g.handle(routeBoard, g.getDashboard))
+	g.get("/dashboard/style.css", g.handle(routeBoard, g.getStyle))
 	return g.serviceRoutes()
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,15 +113,11 @@ func (w *watch) sample(s queue.Stats) {
 	w.samples = append(w.samples, s)
 }
 
-// stats are the latest stats, and the oldest that are kept to compare them
-// with; ok is false while there are none.
-func (w *watch) stats() (latest, oldest queue.Stats, ok bool) {
+// history is a copy of the stats that are kept, the oldest first.
+func (w *watch) history() []queue.Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.samples) == 0 {
-		return queue.Stats{}, queue.Stats{}, false
-	}
-	return w.samples[len(w.samples)-1], w.samples[0], true
+	return slices.Clone(w.samples)
 }
 
 // retryAfter is when a client that met the full queue should come back; chance

@@ -1,0 +1,75 @@
+package dashboard
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// Refresh is how often the page loads itself again.
+const Refresh = 2 * time.Second
+
+// Facts are what a page shows.
+type Facts struct {
+	// At is when the facts were gathered, shown in UTC.
+	At time.Time
+
+	// Runners are shown in this order.
+	Runners []Runner
+
+	// Problem says why the facts may be old, or nothing.
+	Problem string
+}
+
+// Runner is what is known of one runner.
+type Runner struct {
+	Name string
+
+	// MaxQueue is how many calls its queue takes.
+	MaxQueue int
+
+	// Samples are stats of its queue, the oldest first; there may be none.
+	Samples []queue.Stats
+
+	// Workers are those that live.
+	Workers []queue.Heartbeat
+}
+
+// Page is a renderer of the dashboard. It is safe for concurrent use.
+type Page struct {
+	html  *template.Template
+	style []byte
+}
+
+// New reads the templates that are part of the binary.
+func New() (*Page, error) {
+	html, err := template.ParseFS(assets, "assets/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
+	style, err := fs.ReadFile(assets, "assets/style.css")
+	if err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
+	return &Page{html: html, style: style}, nil
+}
+
+// Style is the style sheet, which the page wants at /dashboard/style.css.
+func (p *Page) Style() []byte { return p.style }
+
+// Render makes the page. Everything in the facts is escaped.
+func (p *Page) Render(f Facts) ([]byte, error) {
+	var b bytes.Buffer
+	if err := p.html.ExecuteTemplate(&b, "dashboard.html", viewOf(f)); err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
+	return b.Bytes(), nil
+}

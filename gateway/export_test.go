@@ -1,0 +1,49 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// What tests see of the pure parts.
+
+// Preferences are what a request prefers.
+type Preferences struct {
+	Async, Waits bool
+	Wait         time.Duration
+	Applied      string
+}
+
+// PreferencesOf is preferencesOf.
+func PreferencesOf(h http.Header) Preferences {
+	p := preferencesOf(h)
+	return Preferences{p.async, p.waits, p.wait, p.applied()}
+}
+
+// Quality is what the Accept headers say of a media type.
+func Quality(h http.Header, media string) float64 { return acceptsOf(h).quality(media) }
+
+// CheckJSON is checkJSON.
+func CheckJSON(raw []byte) error { return checkJSON(raw) }
+
+// RetryAfter is what a client is told after these stats.
+func RetryAfter(chance float64, stats ...queue.Stats) time.Duration {
+	var d drain
+	for _, s := range stats {
+		d.observe(s)
+	}
+	return d.retryAfter(chance)
+}
+
+// Codes is codes.
+func Codes() []Code { return codes() }
+
+// The queue serves a gateway.
+var (
+	_ producer  = (*queue.Producer)(nil)
+	_ jobs      = (*queue.Queue)(nil)
+	_ directory = (*queue.Queue)(nil)
+	_ health    = (*queue.Queue)(nil)
+)
