@@ -213,3 +213,18 @@ func TestASlowFirstExecutionIsForgotten(t *testing.T) {
 	l.run(truth, 1, 1, 4, 2, 8)
 	l.wantNear(t, truth, 0.25)
 }
+
+func TestAPartThatWouldBeNegativeIsMadeUpByTheOther(t *testing.T) {
+	t.Parallel()
+	for first := 2 * time.Second; first < 8*time.Second; first += time.Second {
+		l := newLearner(t, 0)
+		l.Executed(32, first)
+		for range 3 {
+			l.Executed(1, 22*ms)
+		}
+		got, _ := l.Cost()
+		if got.PerRow <= 0 || got.Fixed < 0 || got.Of(1) < 15*ms || got.Of(1) > 30*ms {
+			t.Errorf("32 rows took %v at first, then one row 22ms, which is expected to take %v (%+v)", first, got.Of(1), got)
+		}
+	}
+}

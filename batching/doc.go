@@ -12,7 +12,7 @@
 //
 //   - An ask never wants more rows than [Limits] allow, and takes a prefix in the order of arrival.
 //   - No call is kept waiting for company longer than Limits.Wait from its accept, nor so long that its deadline could
-//     not be met any more, while an instance is free.
+//     not be met any more, while an instance is free; waking that instance and asking come on top.
 //   - No wait is longer than [MaxIdle], so a lost bell delays and never stalls.
 //   - Time is the queue's clock alone, and a clock or counter that restarts does no harm.
 //
