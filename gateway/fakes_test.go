@@ -205,26 +205,39 @@ type setup struct {
 	checks   map[string]func(context.Context) error
 	log      io.Writer
 	registry *prometheus.Registry
+	also     func(*gateway.Deps)
 }
 
 func newGateway(t *testing.T, q *fakeQueue, s setup) *gateway.Gateway {
 	t.Helper()
-	config := gateway.DefaultConfig()
-	if s.config != nil {
-		s.config(&config)
-	}
-	registry := cmp.Or(s.registry, prometheus.NewRegistry())
-	if s.log == nil {
-		s.log = io.Discard
-	}
-	g, err := gateway.New(config, gateway.Deps{
-		Producer: q, Jobs: q, Directory: q, Health: q, Services: s.services, Checks: s.checks,
-		Registry: registry, Log: slog.New(slog.NewTextHandler(s.log, nil)),
-	})
+	g, err := gateway.New(s.configuration(), s.deps(q))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return g
+}
+
+func (s setup) configuration() gateway.Config {
+	config := gateway.DefaultConfig()
+	if s.config != nil {
+		s.config(&config)
+	}
+	return config
+}
+
+// deps has the queue for everything that nothing else was set for.
+func (s setup) deps(q *fakeQueue) gateway.Deps {
+	if s.log == nil {
+		s.log = io.Discard
+	}
+	d := gateway.Deps{
+		Producer: q, Jobs: q, Directory: q, Health: q, Services: s.services, Checks: s.checks,
+		Registry: cmp.Or(s.registry, prometheus.NewRegistry()), Log: slog.New(slog.NewTextHandler(s.log, nil)),
+	}
+	if s.also != nil {
+		s.also(&d)
+	}
+	return d
 }
 
 // send sends a request to a handler. headers are names and values in turn.
@@ -316,4 +329,22 @@ func everything() runnables.Spec {
 		echoes("brains", true, value("x", tensor.BF16, "", -1)),
 		echoes("two", true, value("x", tensor.Int32, "", -1), value("text", tensor.Bytes, runnables.Text, -1)),
 	)
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +86,7 @@ func TestEveryFailureOfACallHasOneProblem(t *testing.T) {
 
 func TestAnUnknownErrorTellsTheLogAndNotTheClient(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
+	var log lockedBuffer
 	h := newGateway(t, failing(errors.New("dial tcp 10.0.0.7: refused")), setup{log: &log}).Handler()
 	w := send(t, h, http.MethodPost, "/v1/runners/all/text", "a", "Content-Type", "text/plain")
 	p := wantProblem(t, w, http.StatusInternalServerError, "internal")
@@ -162,7 +161,7 @@ func TestTheListOfCodesIsClosed(t *testing.T) {
 
 func TestAPanicIsThatRequestsError(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
+	var log lockedBuffer
 	q := newFakeQueue(everything())
 	q.do = func(context.Context, queue.Call) (queue.Reply, error) { panic("oh dear") }
 	h := newGateway(t, q, setup{log: &log, config: func(c *gateway.Config) { c.MaxInFlight = 1 }}).Handler()

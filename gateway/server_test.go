@@ -1,0 +1,298 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ekiben/ekiben/gateway"
+	"github.com/ekiben/ekiben/queue"
+)
+
+// serving serves a gateway on a port of loopback. stop tells it to stop, and
+// ended is what Serve returns.
+func serving(t *testing.T, g *gateway.Gateway) (url string, stop func(), ended <-chan error) {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() {
+		done <- g.Serve(ctx, listener)
+		close(done)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	return "http://" + listener.Addr().String(), stop, done
+}
+
+// client keeps no connection.
+func client() *http.Client { return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
+
+// post runs a text.
+func post(ctx context.Context, url string) (status int, body string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/runners/all/text", strings.NewReader("x"))
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header.Set("Content-Type", "text/plain")
+	w, err := client().Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	raw, err := io.ReadAll(w.Body)
+	return w.StatusCode, string(raw), errors.Join(err, w.Body.Close())
+}
+
+// blocking makes a queue whose calls end when they are told to, or when their
+// context does, which is counted.
+type blocking struct {
+	*fakeQueue
+	began, finish chan struct{}
+	withdrawn     atomic.Int64
+}
+
+func newBlocking() *blocking {
+	b := &blocking{fakeQueue: newFakeQueue(everything()), began: make(chan struct{}, 10), finish: make(chan struct{})}
+	b.do = func(ctx context.Context, c queue.Call) (queue.Reply, error) {
+		b.began <- struct{}{}
+		select {
+		case <-b.finish:
+			return echo(ctx, c)
+		case <-ctx.Done():
+			b.withdrawn.Add(1)
+			return queue.Reply{}, ctx.Err()
+		}
+	}
+	return b
+}
+
+func TestServeAnswersAndStopsWithoutALeak(t *testing.T) { //nolint:paralleltest // counts the goroutines of all
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	g := newGateway(t, newFakeQueue(everything()), setup{})
+	url, stop, ended := serving(t, g)
+	status, body, err := post(t.Context(), url)
+	if err != nil || status != http.StatusOK || body != `["x"]` {
+		t.Errorf("got %d %s, %v", status, body, err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, _, err := post(t.Context(), url); err == nil {
+		t.Error("it still answers")
+	}
+}
+
+func TestAClientThatGoesAwayTakesItsCallAlong(t *testing.T) {
+	t.Parallel()
+	b := newBlocking()
+	g := newGateway(t, b.fakeQueue, setup{})
+	url, stop, ended := serving(t, g)
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-b.began
+		leave()
+	}()
+	if _, _, err := post(ctx, url); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	stop() // which waits for the request
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if b.withdrawn.Load() != 1 {
+		t.Error("the call was not withdrawn")
+	}
+	wantMetric(t, g, `ekiben_requests_total{code="499",route="run",runner="all"} 1`)
+}
+
+// wantMetric fails unless /metrics has the line.
+func wantMetric(t *testing.T, g *gateway.Gateway, line string) {
+	t.Helper()
+	all := send(t, g.Handler(), http.MethodGet, "/metrics", "").Body.String()
+	if !strings.Contains("\n"+all, "\n"+line+"\n") {
+		t.Errorf("%s is not in:\n%s", line, all)
+	}
+}
+
+func TestAGatewayThatStopsLetsRequestsEnd(t *testing.T) {
+	t.Parallel()
+	b := newBlocking()
+	url, stop, ended := serving(t, newGateway(t, b.fakeQueue, setup{}))
+	go func() {
+		<-b.began
+		stop()
+		close(b.finish)
+	}()
+	status, body, err := post(t.Context(), url)
+	if err != nil || status != http.StatusOK {
+		t.Errorf("got %d %s, %v", status, body, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatTakesLongerThanTheDrainTimeoutIsTold(t *testing.T) {
+	t.Parallel()
+	b := newBlocking()
+	url, stop, ended := serving(t, newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.DrainTimeout = 50 * time.Millisecond }}))
+	go func() {
+		<-b.began
+		stop()
+	}()
+	status, body, err := post(t.Context(), url)
+	if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(body, `"code":"draining"`) {
+		t.Errorf("got %d %s, %v", status, body, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadinessGoesBeforeTheConnectionsDo(t *testing.T) {
+	t.Parallel()
+	b := newBlocking()
+	g := newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.DrainDelay = 300 * time.Millisecond }})
+	url, stop, ended := serving(t, g)
+	wantBody(t, send(t, g.Handler(), http.MethodGet, "/readyz", ""), http.StatusOK, "{\"status\":\"ok\"}\n")
+	stop()
+	close(b.finish)
+	for send(t, g.Handler(), http.MethodGet, "/readyz", "").Code == http.StatusOK {
+	}
+	wantBody(t, send(t, g.Handler(), http.MethodGet, "/readyz", ""), http.StatusServiceUnavailable,
+		"{\"status\":\"unavailable\",\"reasons\":[\"the gateway is stopping\"]}\n")
+	wantBody(t, send(t, g.Handler(), http.MethodGet, "/livez", ""), http.StatusOK, "{\"status\":\"ok\"}\n")
+	if status, body, err := post(t.Context(), url); err != nil || status != http.StatusOK {
+		t.Errorf("got %d %s, %v", status, body, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServeEndsWhenItsProducerFails(t *testing.T) {
+	t.Parallel()
+	_, _, ended := serving(t, newGateway(t, newFakeQueue(), setup{also: func(d *gateway.Deps) { d.Producer = brokenProducer{} }}))
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "no replies") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestServeEndsWhenItsListenerFails(t *testing.T) {
+	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := newGateway(t, newFakeQueue(), setup{}).Serve(t.Context(), listener); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAGatewayThatIsOpenToTheNetworkSaysSo(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]bool{"127.0.0.1:0": false, "0.0.0.0:0": true} {
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log lockedBuffer
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := newGateway(t, newFakeQueue(), setup{log: &log}).Serve(ctx, listener); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Contains(log.String(), "no authentication"); got != want {
+			t.Errorf("%s: warned %v, want %v: %s", addr, got, want, log.String())
+		}
+	}
+}
+
+func TestRequestsBeyondTheLimitAreRefused(t *testing.T) {
+	t.Parallel()
+	b := newBlocking()
+	g := newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.MaxInFlight = 1 }})
+	first := make(chan int)
+	go func() {
+		first <- send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain").Code
+	}()
+	<-b.began
+	w := send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain")
+	wantProblem(t, w, http.StatusServiceUnavailable, "unavailable", "too many requests")
+	if w.Header().Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	for _, path := range []string{"/livez", "/readyz", "/metrics"} {
+		if w := send(t, g.Handler(), http.MethodGet, path, ""); w.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	close(b.finish)
+	if status := <-first; status != http.StatusOK {
+		t.Errorf("the first got %d", status)
+	}
+	wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
+}
+
+func TestBytesInFlightAreBounded(t *testing.T) {
+	t.Parallel()
+	b := newBlocking()
+	g := newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.MaxBody, c.MaxInFlightBytes = 100, 150 }})
+	body := strings.Repeat("x", 100)
+	first := make(chan int)
+	go func() {
+		first <- send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", body, "Content-Type", "text/plain").Code
+	}()
+	<-b.began
+	wantProblem(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", body, "Content-Type", "text/plain"),
+		http.StatusServiceUnavailable, "unavailable", "too many bytes")
+	close(b.finish)
+	if status := <-first; status != http.StatusOK {
+		t.Errorf("the first got %d", status)
+	}
+	if w := send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", body, "Content-Type", "text/plain"); w.Code != http.StatusOK {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestAHeaderThatTakesTooLongOrTooMuchIsRefused(t *testing.T) {
+	t.Parallel()
+	url, _, _ := serving(t, newGateway(t, newFakeQueue(everything()), setup{}))
+	addr, err := net.ResolveTCPAddr("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, addr)
+	if _, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", 64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 431 ") {
+		t.Errorf("%v: %.100s", err, answer)
+	}
+	slow := dial(t, addr)
+	if _, err := io.WriteString(slow, "GET /livez HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := io.ReadAll(slow); err != nil || time.Since(start) > 15*time.Second {
+		t.Errorf("after %s: %v", time.Since(start), err)
+	}
+}

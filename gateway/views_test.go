@@ -1,0 +1,70 @@
+package gateway_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// wantGolden fails unless got is what the file says. With EKIBEN_UPDATE set it
+// writes the file.
+func wantGolden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("EKIBEN_UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil { //nolint:gosec // not a secret
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant %s\n%s", got, path, want)
+	}
+}
+
+// iris is a small runner.
+func iris() runnables.Spec {
+	s := spec("iris_clf",
+		runnables.Signature{
+			Name: "predict", Batchable: true,
+			Inputs:  []runnables.ValueSpec{value("features", tensor.FP32, "", -1, 4)},
+			Outputs: []runnables.ValueSpec{value("label", tensor.Int64, "", -1), value("name", tensor.Bytes, runnables.Text, -1)},
+		},
+		echoes("describe", false, value("doc", tensor.Bytes, runnables.JSON)),
+	)
+	s.Runnable = "onnx"
+	return s
+}
+
+func TestARunnerIsDescribedWithAllThatACallerNeeds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue(iris())
+		q.stats["iris_clf"] = queue.Stats{Depth: 12, Waiting: 10, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, DeadLetters: 3}
+		q.beats["iris_clf"] = []queue.Heartbeat{{Instances: 2, Busy: 1}, {Instances: 4, Busy: 4}}
+		g := newGateway(t, q, setup{})
+		defer running(t, g)()
+		synctest.Wait()
+		one := send(t, g.Handler(), http.MethodGet, "/v1/runners/iris_clf", "").Body.String()
+		wantGolden(t, "runner.json", one)
+		wantBody(t, send(t, g.Handler(), http.MethodGet, "/v1/runners", ""), http.StatusOK, `{"runners":[`+one[:len(one)-1]+"]}\n")
+	})
+}
+
+func TestALookAtRunnersBeforeAnythingIsKnown(t *testing.T) {
+	t.Parallel()
+	q := newFakeQueue()
+	h := newGateway(t, q, setup{}).Handler()
+	wantBody(t, send(t, h, http.MethodGet, "/v1/runners", ""), http.StatusOK, "{\"runners\":[]}\n")
+	wantProblem(t, send(t, h, http.MethodGet, "/v1/runners/nobody", ""), http.StatusNotFound, "not_found")
+}
