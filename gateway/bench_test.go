@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ekiben/ekiben/gateway"
 	"github.com/ekiben/ekiben/queue"
-	"log/slog"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // discard is a ResponseWriter that keeps nothing.

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 
 	"github.com/ekiben/ekiben/runnables"
@@ -104,10 +105,10 @@ func example(v *runnables.ValueSpec) string {
 		value = map[runnables.Content]string{runnables.Text: `"some text"`, runnables.JSON: "{}", runnables.Opaque: `"Ynl0ZXM="`}[v.Content]
 	default:
 	}
-	for i := len(v.Shape) - 1; i >= 0; i-- {
-		n := min(max(v.Shape[i], 1), 4)
+	for _, dim := range slices.Backward(v.Shape) {
+		n := min(max(dim, 1), 4)
 		value = "[" + strings.Repeat(value+", ", n-1) + value + "]"
-		if v.Shape[i] > n {
+		if dim > n {
 			value = strings.TrimSuffix(value, "]") + ", …]"
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -155,9 +156,9 @@ func binarySchema() object { return object{} }
 // schemaOf is the JSON Schema of a value.
 func schemaOf(v *runnables.ValueSpec) object {
 	schema := elementSchema(v)
-	for i := len(v.Shape) - 1; i >= 0; i-- {
+	for _, n := range slices.Backward(v.Shape) {
 		schema = object{"type": "array", "items": schema}
-		if n := v.Shape[i]; n >= 0 {
+		if n >= 0 {
 			schema["minItems"], schema["maxItems"] = n, n
 		}
 	}

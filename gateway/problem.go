@@ -96,7 +96,7 @@ func (c Code) passes() bool {
 
 // Problem is an error as the client sees it (RFC 9457). Functions of services
 // may return one, wrapped or not, to say what their client is told.
-type Problem struct {
+type Problem struct { //nolint:errname // the word of RFC 9457
 	Code Code
 	// Detail is for people: what was wrong and what is right.
 	Detail string

@@ -2,9 +2,9 @@ package gateway
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -12,8 +12,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
-
-	cryptorand "crypto/rand"
 
 	"github.com/labstack/echo/v4"
 )
@@ -189,8 +187,7 @@ func (g *Gateway) problem(r *request, err error) int {
 // internal logs an error that the client must not see, under an id that it may.
 func (g *Gateway) internal(ctx context.Context, r *request, err error) *Problem {
 	id := cryptorand.Text()
-	g.log.LogAttrs(ctx, slog.LevelError, "request failed",
-		slog.String("error_id", id), slog.String("path", r.Request().URL.Path), slog.Any("err", err))
+	g.log.ErrorContext(ctx, "request failed", "error_id", id, "path", r.Request().URL.Path, "err", err)
 	return &Problem{Code: CodeInternal, Detail: "internal error", ErrorID: id}
 }
 

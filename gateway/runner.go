@@ -71,7 +71,7 @@ func newRunner(raw []byte, w *watch) (*runner, error) {
 		}
 		prepared := &method{MethodSpec: m, runner: r}
 		if len(m.Inputs) == 1 {
-			prepared.single = &prepared.MethodSpec.Inputs[0]
+			prepared.single = &prepared.Inputs[0]
 		}
 		prepared.accepts = acceptedTypes(prepared)
 		prepared.offers = offeredTypes(prepared)

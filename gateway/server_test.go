@@ -33,7 +33,9 @@ func serving(t *testing.T, g *gateway.Gateway) (url string, stop func(), ended <
 	}()
 	t.Cleanup(func() {
 		stop()
-		<-done
+		if err, again := <-done; again && err != nil {
+			t.Error(err)
+		}
 	})
 	return "http://" + listener.Addr().String(), stop, done
 }

@@ -52,6 +52,7 @@ func HandleFunc[In, Out any](route string, fn func(ctx context.Context, c *Clien
 		switch t.Kind() {
 		case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer, reflect.Uintptr:
 			api.fault = fmt.Errorf("type %s cannot be a body", t)
+		default:
 		}
 	}
 	if fn == nil {
@@ -183,7 +184,7 @@ func (g *Gateway) answer(r *request, media string, out reflect.Value) error {
 
 // routePattern is what the route of a service looks like: it can neither take
 // parameters nor be anything but itself in a URL.
-var routePattern = regexp.MustCompile(`^(/[A-Za-z0-9][-._~A-Za-z0-9]*)+$`) //nolint:gochecknoglobals // a constant
+var routePattern = regexp.MustCompile(`^(/[A-Za-z0-9][-._~A-Za-z0-9]*)+$`)
 
 // serviceRoutes makes the routes of the services. They must not be twice, nor
 // any that the gateway has or may come to have.
