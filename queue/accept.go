@@ -29,7 +29,12 @@ func (p *Producer) accept(ctx context.Context, in <-chan *ticket) error {
 			batch = append(batch, t)
 			bytes += len(t.envelope)
 		}
-		p.acceptAll(ctx, batch)
+		if err := p.acceptAll(ctx, batch); err != nil {
+			// Who waits behind would wait for the same time-out.
+			for range len(in) {
+				refuse([]*ticket{<-in}, err)
+			}
+		}
 		clear(batch)
 	}
 }
@@ -41,7 +46,8 @@ type door struct {
 	admission Admission
 }
 
-func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) {
+// acceptAll returns an error if Redis did not answer.
+func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) error {
 	var doors []door
 	through := map[door][]*ticket{}
 	for _, t := range batch {
@@ -51,17 +57,28 @@ func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) {
 		}
 		through[d] = append(through[d], t)
 	}
+	if err := p.listen(ctx); err != nil {
+		refuse(batch, err)
+		return err
+	}
 	evs := make([]evaluation, len(doors))
 	for i, d := range doors {
 		evs[i] = p.acceptance(d, through[d])
 	}
-	answers, err := p.queue.scripts.runAll(ctx, evs)
-	for i, d := range doors {
-		var answer any
-		if err == nil {
-			answer = answers[i]
+	var lost error
+	for i, r := range p.queue.scripts.runEach(ctx, evs) {
+		p.tell(through[doors[i]], r)
+		if isConnection(r.err) {
+			lost = r.err
 		}
-		p.tell(through[d], answer, err)
+	}
+	return lost
+}
+
+// refuse tells tickets that they were not accepted, or that it is not known.
+func refuse(ts []*ticket, err error) {
+	for _, t := range ts {
+		t.settle(answer{err: unavailable("accept a call of "+t.call.Runner, err)})
 	}
 }
 
@@ -84,30 +101,33 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 
 // tell tells tickets what became of them. Awaited calls that were accepted hear
 // nothing before their reply.
-func (p *Producer) tell(ts []*ticket, result any, err error) {
-	var verdicts []any
-	if err == nil {
-		verdicts, err = list(result)
-		if err == nil && len(verdicts) != len(ts)+1 {
-			err = fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts)-1, len(ts))
-		}
+func (p *Producer) tell(ts []*ticket, r result) {
+	if r.err != nil {
+		refuse(ts, r.err)
+		return
+	}
+	verdicts, err := list(r.value)
+	if err == nil && len(verdicts) != len(ts)+1 {
+		err = fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts)-1, len(ts))
+	}
+	if err != nil {
+		refuse(ts, err)
+		return
 	}
 	for i, t := range ts {
-		if err != nil {
-			t.settle(answer{err: unavailable("accept a call of "+t.call.Runner, err)})
-			continue
-		}
 		switch verdict := text(verdicts[i+1]); verdict {
 		case "full":
 			t.settle(answer{err: fmt.Errorf("%w: runner %s", ErrFull, t.call.Runner)})
 		case "no worker":
 			t.settle(answer{err: fmt.Errorf("%w: %s", ErrNoWorker, t.call.Runner)})
-		default: // an entry, or "known"
+		case "known":
+			t.settle(answer{})
+		default:
 			if !t.accepted(place{t.call.Lane.number(), verdict}) {
 				p.giveUp(t)
 			}
 			if t.call.job {
-				t.settle(answer{})
+				t.settle(answer{created: at(verdicts[0])})
 			}
 		}
 	}

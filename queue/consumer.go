@@ -100,7 +100,7 @@ func (c *Consumer) Cut(ctx context.Context, ask Ask) (Cut, error) {
 		c.unsure = false
 	}
 	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.cut, c.keys,
-		c.name, ask.Rows, ask.Enough, ask.Age.Microseconds(), c.queue.config.Retention.Milliseconds())
+		c.name, ask.Rows, ask.Enough, ask.Age.Microseconds(), c.queue.config.Retention.Milliseconds(), maxCutBytes)
 	if err != nil {
 		c.unsure = isConnection(err)
 		return Cut{}, unavailable("cut a batch of "+c.runner, err)
@@ -126,17 +126,16 @@ func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
 	if left := number(l[5]); left >= 0 {
 		out.Left = max(time.Duration(left)*time.Microsecond, time.Microsecond)
 	}
-	var bad []error
 	for l = l[cutFacts:]; len(l) > 0; l = l[cutCall:] {
 		d, err := c.delivery(l[:cutCall], out.Now)
 		if err != nil {
-			bad = append(bad, c.bury(ctx, d, text(l[9]), err))
+			c.bury(ctx, d, text(l[9]), err)
 			continue
 		}
 		out.Deliveries = append(out.Deliveries, d)
 	}
 	c.hold(out.Deliveries)
-	return out, errors.Join(bad...)
+	return out, nil
 }
 
 // delivery decodes one call of a cut.
@@ -159,16 +158,13 @@ func (c *Consumer) delivery(l []any, now time.Duration) (Delivery, error) {
 	return d, nil
 }
 
-// bury gives up a delivery that cannot be decoded.
-func (c *Consumer) bury(ctx context.Context, d Delivery, job string, reason error) error {
+// bury gives up a delivery that cannot be decoded. If that fails, the next cut
+// gives it back and comes across it again.
+func (c *Consumer) bury(ctx context.Context, d Delivery, job string, reason error) {
 	reply := appendReply(nil, &Reply{Err: &CallError{Code: CodeMismatch, Message: reason.Error()}})
 	_, err := c.queue.scripts.run(ctx, &c.queue.scripts.bury, c.keys,
 		d.at.lane, d.at.entry, reason.Error(), job, reply, c.queue.config.Retention.Milliseconds())
-	if err != nil {
-		c.unsure = true
-		return unavailable("bury a malformed call", err)
-	}
-	return nil
+	c.unsure = c.unsure || err != nil
 }
 
 func (c *Consumer) hold(ds []Delivery) {
@@ -216,7 +212,10 @@ func (c *Consumer) Wait(ctx context.Context, d time.Duration) (bool, error) {
 
 // Ring rings the bell for another instance, for one that heard it but stops.
 func (c *Consumer) Ring(ctx context.Context) error {
-	if err := c.queue.redis.LPush(ctx, c.queue.keys.bell(c.runner), "1").Err(); err != nil {
+	pipe, bell := c.queue.redis.Pipeline(), c.queue.keys.bell(c.runner)
+	pipe.LPush(ctx, bell, "1")
+	pipe.LTrim(ctx, bell, 0, 0)
+	if _, err := pipe.Exec(ctx); err != nil {
 		return unavailable("ring the bell of "+c.runner, err)
 	}
 	return nil
@@ -236,7 +235,7 @@ func (c *Consumer) Release(ctx context.Context, ds []Delivery) error {
 }
 
 func (c *Consumer) release(ctx context.Context, which string, ps []place) error {
-	_, err := c.queue.scripts.run(ctx, &c.queue.scripts.release, c.keys, appendPlaces([]any{c.name, which, len(ps)}, ps)...)
+	_, err := c.queue.scripts.run(ctx, &c.queue.scripts.release, c.keys, appendPlaces([]any{c.name, which, c.queue.config.Retention.Milliseconds(), len(ps)}, ps)...)
 	return err
 }
 
@@ -298,6 +297,12 @@ func (c *Consumer) Leave(ctx context.Context) error {
 	c.mu.Unlock()
 	return nil
 }
+
+// Bounds of what one script handles. Redis serves nobody else meanwhile.
+const (
+	maxCutBytes    = 32 << 20
+	maxFinishBytes = 8 << 20
+)
 
 // maxIDs is how many calls one script handles: its lists go through Lua's stack.
 const maxIDs = 128

@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // Durability says what an accepted call is worth when Redis crashes.
@@ -29,6 +31,8 @@ func (q *Queue) Durability(ctx context.Context) (Durability, error) {
 	switch {
 	case d.Version == "":
 		d.Problem = "the embedded Redis keeps everything in memory; name a server with EKIBEN_REDIS_URL, or keep data with serve --data DIR"
+	case older(d.Version, oldest):
+		d.Problem = fmt.Sprintf("the Redis server has version %s, the queue needs %d.0", d.Version, oldest)
 	case !d.AppendOnly:
 		d.Problem = "the Redis server has no append-only file; set `appendonly yes`"
 	case field("Persistence", "aof_last_write_status") != "ok":
@@ -39,4 +43,13 @@ func (q *Queue) Durability(ctx context.Context) (Durability, error) {
 		d.Problem = "the Redis server is a replica"
 	}
 	return d, nil
+}
+
+// oldest is the first major version of Redis that has what the scripts use.
+const oldest = 7
+
+func older(version string, major int) bool {
+	first, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(first)
+	return err == nil && n < major
 }

@@ -29,7 +29,11 @@ type Finished struct {
 func (c *Consumer) Finish(ctx context.Context, outcomes []Outcome) (Finished, error) {
 	var done Finished
 	for len(outcomes) > 0 {
-		n := min(len(outcomes), maxIDs)
+		n, bytes := 0, 0
+		for n < min(len(outcomes), maxIDs) && bytes < maxFinishBytes {
+			bytes += size(&outcomes[n].Reply)
+			n++
+		}
 		lost, err := c.finish(ctx, outcomes[:n])
 		if err != nil {
 			return done, err

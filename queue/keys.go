@@ -14,7 +14,8 @@ import (
 //	<prefix>:runners                              set     names of all runners
 //	<prefix>:{<runner>~<shard>}:calls:<lane>      stream  calls, waiting and in flight
 //	<prefix>:{<runner>~<shard>}:meter             hash    what waits, see scripts/lib.lua
-//	<prefix>:{<runner>~<shard>}:due               zset    <lane>:<entry> by deadline, in µs
+//	<prefix>:{<runner>~<shard>}:due               zset    <lane>:<entry> of what waits, by deadline in µs
+//	<prefix>:{<runner>~<shard>}:running           zset    <lane>:<entry> of jobs in flight, likewise
 //	<prefix>:{<runner>~<shard>}:crashes           hash    entry -> leases lost
 //	<prefix>:{<runner>~<shard>}:bell              list    at most one token: come and ask
 //	<prefix>:{<runner>~<shard>}:dead              stream  dead letters
@@ -44,6 +45,7 @@ func (k keys) runners() string { return k.prefix + ":runners" }
 func (k keys) calls(runner string, lane int) string { return k.of(runner, "calls:"+laneNames[lane]) }
 func (k keys) meter(runner string) string           { return k.of(runner, "meter") }
 func (k keys) due(runner string) string             { return k.of(runner, "due") }
+func (k keys) running(runner string) string         { return k.of(runner, "running") }
 func (k keys) crashes(runner string) string         { return k.of(runner, "crashes") }
 func (k keys) bell(runner string) string            { return k.of(runner, "bell") }
 func (k keys) dead(runner string) string            { return k.of(runner, "dead") }
@@ -64,7 +66,7 @@ func (k keys) of(runner, what string) string {
 func (k keys) shardKeys(runner string) []string {
 	return []string{
 		k.calls(runner, laneHigh), k.calls(runner, laneNormal), k.calls(runner, laneLow),
-		k.meter(runner), k.due(runner), k.crashes(runner), k.bell(runner), k.dead(runner),
+		k.meter(runner), k.due(runner), k.running(runner), k.crashes(runner), k.bell(runner), k.dead(runner),
 		k.workers(runner), k.beats(runner), k.job(runner, ""),
 	}
 }

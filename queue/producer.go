@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,10 @@ type Producer struct {
 	withdrawn chan *ticket
 
 	waiting waiting
+
+	// listening is set once this gateway has a stream for replies. No call is
+	// accepted before.
+	listening atomic.Bool
 
 	// stopped is closed when Run returns.
 	stopped chan struct{}
@@ -52,6 +57,9 @@ type ticket struct {
 type answer struct {
 	reply Reply
 	err   error
+
+	// created is when a job was accepted; zero if there was one with its id.
+	created time.Time
 }
 
 // settle ends the wait, unless it has ended.
@@ -69,6 +77,13 @@ func (t *ticket) accepted(at place) bool {
 	defer t.mu.Unlock()
 	t.at = at
 	return !t.abandoned
+}
+
+// queued reports whether the call is known to have been accepted.
+func (t *ticket) queued() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at.entry != ""
 }
 
 // abandon notes that nobody waits any more. It reports whether the call is
@@ -104,6 +119,7 @@ func (p *Producer) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return p.withdraw(ctx) })
 	g.Go(func() error { return p.receive(ctx) })
+	g.Go(func() error { return p.knock(ctx) })
 	return g.Wait() //nolint:wrapcheck // none of them fails
 }
 
@@ -118,8 +134,8 @@ func (p *Producer) Do(ctx context.Context, call Call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	p.waiting.add(call.ID, t)
-	defer p.waiting.remove(call.ID)
+	p.waiting.add(t)
+	defer p.waiting.remove(t)
 	if err := p.send(ctx, t); err != nil {
 		return Reply{}, err
 	}
@@ -164,7 +180,13 @@ func (p *Producer) Submit(ctx context.Context, call Call) (Job, error) {
 			if a.err != nil {
 				return Job{}, a.err
 			}
-			return p.queue.Job(ctx, call.ID)
+			if a.created.IsZero() {
+				return p.queue.Job(ctx, call.ID)
+			}
+			return Job{
+				ID: call.ID, Runner: call.Runner, Method: call.Method, State: Queued, Rows: call.Rows,
+				Created: a.created, Deadline: a.created.Add(call.Timeout.Truncate(time.Microsecond)),
+			}, nil
 		case <-ctx.Done():
 			return Job{}, fmt.Errorf("%w: job %s: %w", ErrUnavailable, call.ID, context.Cause(ctx))
 		case <-p.stopped:
@@ -202,15 +224,17 @@ func (p *Producer) send(ctx context.Context, t *ticket) error {
 }
 
 // giveUp takes an awaited call off the queue, if it still is in it. If too many
-// calls are given up at once the deadline does it.
-func (p *Producer) giveUp(t *ticket) {
+// calls are given up at once the deadline does it. It reports whether the call is
+// known to have been accepted; if not, its acceptor will see.
+func (p *Producer) giveUp(t *ticket) bool {
 	if !t.abandon() {
-		return // its acceptor will see
+		return false
 	}
 	select {
 	case p.withdrawn <- t:
 	default:
 	}
+	return true
 }
 
 // withdraw takes abandoned calls off the queue.

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 	"unsafe"
@@ -24,9 +25,13 @@ const (
 func (p *Producer) receive(ctx context.Context) error {
 	r := reader{queue: p.queue, gateway: p.gateway, last: "0"}
 	for ctx.Err() == nil {
-		if err := r.say(ctx); err != nil {
+		made, err := r.say(ctx)
+		if err != nil {
 			pause(ctx, sayEvery/10)
 			continue
+		}
+		if made && p.listening.Swap(true) {
+			p.forsake()
 		}
 		for ctx.Err() == nil && !r.due() {
 			messages, err := r.next(ctx)
@@ -39,7 +44,52 @@ func (p *Producer) receive(ctx context.Context) error {
 			}
 		}
 	}
+	p.hangUp(ctx)
 	return nil
+}
+
+// listen makes the stream for replies, before the first call is accepted: what is
+// sent to a stream that does not exist is dropped.
+func (p *Producer) listen(ctx context.Context) error {
+	if p.listening.Load() {
+		return nil
+	}
+	r := reader{queue: p.queue, gateway: p.gateway}
+	if _, err := r.say(ctx); err != nil {
+		return err
+	}
+	p.listening.Store(true)
+	return nil
+}
+
+// forsake ends the wait for all calls that were accepted: the stream was lost,
+// and their replies may have been.
+func (p *Producer) forsake() {
+	for _, t := range p.waiting.all() {
+		if t.queued() && p.giveUp(t) {
+			t.settle(answer{err: fmt.Errorf("%w: Redis lost the replies to this gateway", ErrUnavailable)})
+		}
+	}
+}
+
+// knock ends the last read when ctx is done, which it would not notice.
+func (p *Producer) knock(ctx context.Context) error {
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	// If it fails the read ends by itself.
+	_ = p.queue.redis.XAdd(ctx, &redis.XAddArgs{
+		Stream: p.queue.keys.replies(p.gateway), NoMkStream: true, Values: []string{"", ""},
+	}).Err()
+	return nil
+}
+
+// hangUp drops the stream, so that workers send nothing there any more.
+func (p *Producer) hangUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	// If it fails the stream expires.
+	_ = p.queue.redis.Unlink(ctx, p.queue.keys.replies(p.gateway), p.queue.keys.replyBytes(p.gateway)).Err()
 }
 
 // deliver hands the replies of one entry to who waits for them.
@@ -77,7 +127,9 @@ func (r *reader) due() bool {
 	return r.entries >= maxUnsaid || r.size >= maxUnsaidSize || time.Since(r.said) >= sayEvery
 }
 
-func (r *reader) say(ctx context.Context) error {
+// say reports whether the stream had to be made, because Redis lost it or this
+// gateway was not heard of for too long.
+func (r *reader) say(ctx context.Context) (made bool, err error) {
 	last := r.last
 	if r.entries == 0 {
 		last = ""
@@ -86,13 +138,14 @@ func (r *reader) say(ctx context.Context) error {
 		[]string{r.queue.keys.replies(r.gateway), r.queue.keys.replyBytes(r.gateway)},
 		last, r.size, replyTTL.Milliseconds())
 	if err != nil {
-		return err
+		return false, err
 	}
-	if number(there) == 0 {
-		r.last = "0" // a new stream, perhaps of a new Redis
+	made = number(there) == 0
+	if made {
+		r.last = "0"
 	}
 	r.entries, r.size, r.said = 0, 0, time.Now()
-	return nil
+	return made, nil
 }
 
 func (r *reader) next(ctx context.Context) ([]redis.XMessage, error) {
@@ -139,7 +192,8 @@ func (w *waiting) shard(id string) *waitingShard {
 	return &w.shards[id[len(id)-1]%64]
 }
 
-func (w *waiting) add(id string, t *ticket) {
+func (w *waiting) add(t *ticket) {
+	id := t.call.ID
 	s := w.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,11 +203,27 @@ func (w *waiting) add(id string, t *ticket) {
 	s.calls[id] = t
 }
 
-func (w *waiting) remove(id string) {
-	s := w.shard(id)
+func (w *waiting) remove(t *ticket) {
+	s := w.shard(t.call.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.calls, id)
+	if s.calls[t.call.ID] == t {
+		delete(s.calls, t.call.ID)
+	}
+}
+
+// all returns who waits for a reply.
+func (w *waiting) all() []*ticket {
+	var ts []*ticket
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		for _, t := range s.calls {
+			ts = append(ts, t)
+		}
+		s.mu.Unlock()
+	}
+	return ts
 }
 
 // settle ends the wait for a call, if there is one.

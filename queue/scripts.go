@@ -45,16 +45,21 @@ type evaluation struct {
 }
 
 func newScripts(client *redis.Client) *scripts {
-	s := &scripts{redis: client}
 	lib := mustRead("lib")
-	for name, of := range map[string]*script{
-		"accept": &s.accept, "cut": &s.cut, "finish": &s.finish, "owned": &s.owned, "release": &s.release,
-		"cancel": &s.cancel, "sweep": &s.sweep, "bury": &s.bury, "beat": &s.beat, "stats": &s.stats,
-	} {
-		*of = newScript(mustRead(name), lib)
+	of := func(name string) script { return newScript(mustRead(name), lib) }
+	return &scripts{
+		redis:  client,
+		accept: of("accept"), cut: of("cut"), finish: of("finish"), owned: of("owned"), release: of("release"),
+		cancel: of("cancel"), sweep: of("sweep"), bury: of("bury"), beat: of("beat"), stats: of("stats"),
+		reply: newScript(mustRead("reply"), ""), read: newScript(mustRead("read"), ""),
 	}
-	s.reply, s.read = newScript(mustRead("reply"), ""), newScript(mustRead("read"), "")
-	return s
+}
+
+func (s *scripts) all() []*script {
+	return []*script{
+		&s.accept, &s.cut, &s.finish, &s.owned, &s.release, &s.cancel,
+		&s.sweep, &s.bury, &s.beat, &s.stats, &s.reply, &s.read,
+	}
 }
 
 func newScript(source, lib string) script {
@@ -86,54 +91,76 @@ func (s *scripts) run(ctx context.Context, sc *script, keys []string, args ...an
 	return results[0], nil
 }
 
-// runAll evaluates scripts one after the other in one round trip, and in a
-// second one those that the server did not know. After an error, which of them
-// ran is not known.
-func (s *scripts) runAll(ctx context.Context, evs []evaluation) ([]any, error) {
-	results := make([]any, len(evs))
-	todo := make([]int, len(evs))
-	for i := range todo {
-		todo[i] = i
-	}
-	for attempt := 0; len(todo) > 0; attempt++ {
-		cmds, err := s.send(ctx, evs, todo)
-		if err != nil && !redis.HasErrorPrefix(err, "NOSCRIPT") && isConnection(err) {
-			return nil, err
-		}
-		var unknown []int
-		for k, i := range todo {
-			v, err := cmds[k].Result()
-			switch {
-			case err == nil || errors.Is(err, redis.Nil):
-				results[i] = v
-			case redis.HasErrorPrefix(err, "NOSCRIPT") && attempt == 0:
-				unknown = append(unknown, i)
-			default:
-				return nil, err //nolint:wrapcheck // callers say what was attempted
-			}
-		}
-		if todo = unknown; len(todo) > 0 {
-			if err := s.load(ctx, evs); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return results, nil
+// result is what came of one evaluation.
+type result struct {
+	value any
+	err   error
 }
 
-func (s *scripts) send(ctx context.Context, evs []evaluation, todo []int) ([]*redis.Cmd, error) {
-	cmds := make([]*redis.Cmd, len(todo))
-	if len(todo) == 1 {
-		ev := evs[todo[0]]
-		cmds[0] = s.redis.EvalSha(ctx, s.sha(ev.script), ev.keys, ev.args...)
-		return cmds, cmds[0].Err() //nolint:wrapcheck // callers say what was attempted
+// runAll evaluates scripts one after the other in one round trip. After an error
+// it is not known which of them ran.
+func (s *scripts) runAll(ctx context.Context, evs []evaluation) ([]any, error) {
+	values := make([]any, len(evs))
+	for i, r := range s.runEach(ctx, evs) {
+		if r.err != nil {
+			return nil, r.err
+		}
+		values[i] = r.value
 	}
-	pipe := s.redis.Pipeline()
-	for k, i := range todo {
-		cmds[k] = pipe.EvalSha(ctx, s.sha(evs[i].script), evs[i].keys, evs[i].args...)
+	return values, nil
+}
+
+// runEach evaluates scripts one after the other in one round trip, or in a
+// second one if the server did not know them. Each has a result of its own.
+func (s *scripts) runEach(ctx context.Context, evs []evaluation) []result {
+	results, unknown := s.send(ctx, evs)
+	if !unknown {
+		return results
 	}
-	_, err := pipe.Exec(ctx)
-	return cmds, err //nolint:wrapcheck // callers say what was attempted
+	if err := s.load(ctx); err != nil {
+		for i := range results {
+			if results[i].err != nil {
+				results[i].err = err
+			}
+		}
+		return results
+	}
+	todo, at := make([]evaluation, 0, len(evs)), make([]int, 0, len(evs))
+	for i := range evs {
+		if redis.HasErrorPrefix(results[i].err, "NOSCRIPT") {
+			todo, at = append(todo, evs[i]), append(at, i)
+		}
+	}
+	again, _ := s.send(ctx, todo)
+	for k, i := range at {
+		results[i] = again[k]
+	}
+	return results
+}
+
+// send evaluates scripts in one round trip. unknown: the server did not know one
+// of them.
+func (s *scripts) send(ctx context.Context, evs []evaluation) (results []result, unknown bool) {
+	cmds := make([]*redis.Cmd, len(evs))
+	if len(evs) == 1 {
+		cmds[0] = s.redis.EvalSha(ctx, s.sha(evs[0].script), evs[0].keys, evs[0].args...)
+	} else {
+		pipe := s.redis.Pipeline()
+		for i, ev := range evs {
+			cmds[i] = pipe.EvalSha(ctx, s.sha(ev.script), ev.keys, ev.args...)
+		}
+		_, _ = pipe.Exec(ctx) // each command has its own error
+	}
+	results = make([]result, len(evs))
+	for i, cmd := range cmds {
+		v, err := cmd.Result()
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
+		results[i] = result{v, err}
+		unknown = unknown || redis.HasErrorPrefix(err, "NOSCRIPT")
+	}
+	return results, unknown
 }
 
 func (s *scripts) sha(sc *script) string {
@@ -143,22 +170,23 @@ func (s *scripts) sha(sc *script) string {
 	return sc.flaggedSHA
 }
 
-// load gives the server the scripts of evs.
-func (s *scripts) load(ctx context.Context, evs []evaluation) error {
-	for _, ev := range evs {
-		if !s.plain.Load() {
-			err := s.redis.ScriptLoad(ctx, ev.script.flagged).Err()
-			if err == nil {
-				continue
-			}
-			if isConnection(err) {
-				return fmt.Errorf("load a script: %w", err)
-			}
-			s.plain.Store(true)
-		}
-		if err := s.redis.ScriptLoad(ctx, ev.script.bare).Err(); err != nil {
-			return fmt.Errorf("load a script: %w", err)
-		}
+// load gives the server all scripts, so that it knows all or none.
+func (s *scripts) load(ctx context.Context) error {
+	err := s.loadAs(ctx, func(sc *script) string { return sc.flagged })
+	if err != nil && !isConnection(err) && strings.Contains(err.Error(), "compiling") {
+		s.plain.Store(true)
+		err = s.loadAs(ctx, func(sc *script) string { return sc.bare })
+	}
+	return err
+}
+
+func (s *scripts) loadAs(ctx context.Context, form func(*script) string) error {
+	pipe := s.redis.Pipeline()
+	for _, sc := range s.all() {
+		pipe.ScriptLoad(ctx, form(sc))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("load the scripts: %w", err)
 	}
 	return nil
 }

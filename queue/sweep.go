@@ -43,17 +43,46 @@ func (q *Queue) Sweep(ctx context.Context, runner string) (Swept, error) {
 		Retryable: false,
 	}
 	result := appendReply(nil, &Reply{Err: failure})
-	answer, err := q.scripts.run(ctx, &q.scripts.sweep, q.keys.shardKeys(runner),
-		q.config.Retention.Milliseconds(), lease, q.config.MaxLostLeases, result)
+	ev := evaluation{&q.scripts.sweep, q.keys.shardKeys(runner), []any{
+		q.config.Retention.Milliseconds(), lease, q.config.MaxLostLeases, result,
+	}}
+	var all Swept
+	for range maxSweeps {
+		s, more, err := q.sweep(ctx, ev, result)
+		all.add(s)
+		if err != nil || !more {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// maxSweeps is how many scripts one sweep runs at most; each does a bounded
+// amount.
+const maxSweeps = 20
+
+func (q *Queue) sweep(ctx context.Context, ev evaluation, failure []byte) (s Swept, more bool, err error) {
+	answers, err := q.scripts.runAll(ctx, []evaluation{ev})
 	if err != nil {
-		return Swept{}, unavailable("sweep "+runner, err)
+		return Swept{}, false, unavailable("sweep", err)
 	}
-	l, err := list(answer)
-	if err != nil || len(l) < 3 {
-		return Swept{}, fmt.Errorf("%w: a sweep answered %d values", ErrMalformed, len(l))
+	l, err := list(answers[0])
+	if err != nil || len(l) < sweepCounts {
+		return Swept{}, false, fmt.Errorf("%w: a sweep answered %d values", ErrMalformed, len(l))
 	}
-	s := Swept{Expired: int(number(l[0])), Reclaimed: int(number(l[1])), Missing: int(number(l[2])), Buried: len(l) - 3}
-	return s, q.tellBuried(ctx, l[3:], result)
+	buried := l[sweepCounts:]
+	s = Swept{Expired: int(number(l[1])), Reclaimed: int(number(l[2])), Missing: int(number(l[3])), Buried: len(buried)}
+	return s, number(l[0]) == 1, q.tellBuried(ctx, buried, failure)
+}
+
+// sweepCounts is how many numbers the answer to a sweep begins with.
+const sweepCounts = 4
+
+func (s *Swept) add(more Swept) {
+	s.Expired += more.Expired
+	s.Reclaimed += more.Reclaimed
+	s.Buried += more.Buried
+	s.Missing += more.Missing
 }
 
 // tellBuried tells the gateways that wait for calls that were given up.

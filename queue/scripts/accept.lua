@@ -17,8 +17,8 @@ if ttl > 0 and call("ZCOUNT", WORKERS, int(now / 1000 - ttl), "+inf") == 0 then
 	for i = 1, n do out[i + 1] = "no worker" end
 	return out
 end
-local m = call("HMGET", METER, "bytes", "c" .. lane, "r" .. lane, "want", "until", "arrived", "n_accepted", "r1", "r2", "r3")
-for i = 1, 10 do m[i] = tonumber(m[i] or 0) end
+local m = call("HMGET", METER, "bytes", "c" .. lane, "r" .. lane, "want", "until", "arrived", "n_accepted", "r1", "r2", "r3", "o" .. lane)
+for i = 1, 11 do m[i] = tonumber(m[i] or 0) end
 local bytes, waiting, rows, want, ring_from, arrived, accepted = m[1], m[2], m[3], m[4], m[5], m[6], m[7]
 local all = m[8] + m[9] + m[10]
 local depth = call("XLEN", KEYS[1]) + call("XLEN", KEYS[2]) + call("XLEN", KEYS[3])
@@ -26,7 +26,7 @@ if depth == 0 and (bytes ~= 0 or all ~= 0) then
 	bytes, waiting, rows, all = 0, 0, 0, 0
 	call("HSET", METER, "c1", 0, "r1", 0, "s1", 0, "c2", 0, "r2", 0, "s2", 0, "c3", 0, "r3", 0, "s3", 0)
 end
-local was_waiting, added = waiting, 0
+local was_waiting, added, due = waiting, 0, { "ZADD", DUE }
 for i = 0, n - 1 do
 	local a = 5 + i * 7
 	local envelope, job, r, group, b, timeout, method =
@@ -38,7 +38,8 @@ for i = 0, n - 1 do
 	else
 		local deadline = int(now + timeout)
 		local id = call("XADD", KEYS[lane], "*", "e", envelope, "r", r, "g", group, "b", b, "t", out[1], "d", deadline, "j", job)
-		call("ZADD", DUE, deadline, lane .. ":" .. id)
+		due[#due + 1] = deadline
+		due[#due + 1] = lane .. ":" .. id
 		if job ~= "" then
 			call("HSET", JOB .. job, "state", "queued", "lane", lane, "entry", id, "method", method,
 				"rows", r, "created", out[1], "deadline", deadline)
@@ -48,9 +49,10 @@ for i = 0, n - 1 do
 	end
 end
 if added > 0 then
-	if was_waiting == 0 then call("HSET", METER, "o" .. lane, out[1]) end
+	call(unpack(due))
 	call("HSET", METER, "bytes", int(bytes), "c" .. lane, int(waiting), "r" .. lane, int(rows),
-		"newest", out[1], "arrived", int(arrived), "n_accepted", int(accepted + added))
+		"newest", out[1], "arrived", int(arrived), "n_accepted", int(accepted + added),
+		"o" .. lane, int(was_waiting > 0 and m[11] or now))
 	if all >= want or now >= ring_from then ring() end
 end
 return out

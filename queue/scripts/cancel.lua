@@ -13,15 +13,14 @@ if job ~= "" then
 	if not rec[1] then return "gone" end
 	lane, id = tonumber(rec[1]), rec[2]
 	if not finish(job, "canceled", clock(), retention) then return "gone" end
+	call("HINCRBY", METER, "n_canceled", 1)
 end
+local who = owner(lane, id)
+if who and who ~= RELEASED then return "running" end
 local v = fields(lane, id)
 if not v then return "gone" end
-local who = owner(lane, id)
-if who and who ~= RELEASED then
-	call("HINCRBY", METER, "n_canceled", 1)
-	return "running"
-end
 waits(lane, -1, -v.r, who and -1 or 0)
 drop(lane, id, v.b)
-call("HINCRBY", METER, "n_canceled", 1)
+refresh(lane, tonumber(v.t))
+if job == "" then call("HINCRBY", METER, "n_canceled", 1) end
 return "removed"

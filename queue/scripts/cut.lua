@@ -7,6 +7,7 @@
 -- ARGV[3]  if at least so many wait
 -- ARGV[4]  or the oldest has waited so long, in µs
 -- ARGV[5]  retention of an ended job in ms
+-- ARGV[6]  take no further call once the batch has so many bytes
 --
 -- Returns now in µs, calls, rows, age of the oldest and of the newest, µs to
 -- the nearest deadline or -1, rows arrived so far: all as they were before;
@@ -17,10 +18,10 @@
 -- A call without a group is taken alone, and so is one that lost a lease: it
 -- may be what took its worker down.
 local consumer, most, enough, age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local retention = tonumber(ARGV[5])
+local retention, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
 local now = clock()
-local m = call("HMGET", METER, "c1", "c2", "c3", "r1", "r2", "r3", "o1", "o2", "o3", "s1", "s2", "s3", "newest", "arrived")
-for i = 1, 14 do m[i] = tonumber(m[i] or 0) end
+local m = call("HMGET", METER, "c1", "c2", "c3", "r1", "r2", "r3", "o1", "o2", "o3", "s1", "s2", "s3", "newest", "arrived", "bytes")
+for i = 1, 15 do m[i] = tonumber(m[i] or 0) end
 local c, r, o, s = { m[1], m[2], m[3] }, { m[4], m[5], m[6] }, { m[7], m[8], m[9] }, { m[10], m[11], m[12] }
 local calls, rows, oldest = c[1] + c[2] + c[3], r[1] + r[2] + r[3], now
 for lane = 1, 3 do
@@ -39,22 +40,22 @@ if rows < enough and now - oldest < age then
 	return out
 end
 
-local taken, alone, full = 0, false, false
+local taken, bytes, alone, full = 0, 0, false, false
+local waited, running = { "ZREM", DUE }, { "ZADD", RUNNING }
 
 -- Takes a call into the batch and returns true, or false if it does not fit.
 -- What must not run, or cannot, is dropped and counts as taken.
 local function take(lane, id, fs, released)
 	local v = values(fs)
-	local vr, vd = tonumber(v.r), tonumber(v.d)
-	local state, gone = nil, nil
-	if not (v.e and vr and v.g and tonumber(v.b) and tonumber(v.t) and vd and v.j) then
-		bury(lane, id, fs, "fields are missing")
-		gone, vr = true, vr or 1
-	elseif vd <= now then
+	local vr = tonumber(v.r)
+	local state, gone = nil, false
+	if not sound(v) then
+		bury(lane, id, fs, UNSOUND)
+		gone, vr = true, 1
+	elseif tonumber(v.d) <= now then
 		drop(lane, id, v.b)
 		gone = true
-		call("HINCRBY", METER, "n_expired", 1)
-		if v.j ~= "" then finish(v.j, "expired", now, retention) end
+		if v.j == "" or finish(v.j, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
 	elseif v.j ~= "" then
 		state = call("HGET", JOB .. v.j, "state")
 		if not state or terminal(state) then
@@ -66,16 +67,22 @@ local function take(lane, id, fs, released)
 		local lost = released and tonumber(call("HGET", CRASHES, id) or 0) or 0
 		local single = v.g == "" or lost > 0
 		if alone or (taken > 0 and (single or taken + vr > most)) then return false end
-		alone, taken = single, taken + vr
-		if state then call("HSET", JOB .. v.j, "state", "running", "started", out[1]) end
+		alone, taken, bytes = single, taken + vr, bytes + v.b
+		local member = lane .. ":" .. id
+		waited[#waited + 1] = member
+		if state then
+			call("HSET", JOB .. v.j, "state", "running", "started", out[1])
+			running[#running + 1] = v.d
+			running[#running + 1] = member
+		end
 		if released then call("XCLAIM", KEYS[lane], GROUP, consumer, 0, id, "JUSTID") end
 		local at = #out
-		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, lost, v.e, vr
+		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, lost, v.e, v.r
 		out[at + 6], out[at + 7], out[at + 8], out[at + 9], out[at + 10] = v.g, v.b, v.t, v.d, v.j
 	end
 	c[lane], r[lane] = c[lane] - 1, r[lane] - vr
 	if released then s[lane] = s[lane] - 1 end
-	full = full or alone or taken >= most
+	full = alone or taken >= most or bytes >= most_bytes
 	return true
 end
 
@@ -89,12 +96,13 @@ local function take_released(lane)
 			return
 		end
 		for _, p in ipairs(ps) do
-			from = "(" .. p[1]
+			if full then return end
+			from = after(p[1])
 			local e = call("XRANGE", KEYS[lane], p[1], p[1])[1]
 			if not e then
 				call("XACK", KEYS[lane], GROUP, p[1])
 				s[lane] = s[lane] - 1
-			elseif full or not take(lane, p[1], e[2], true) then
+			elseif not take(lane, p[1], e[2], true) then
 				full = true
 				return
 			end
@@ -115,10 +123,12 @@ end
 -- The last entry that was read of each lane.
 local last = {}
 
+-- Reads about as many as fit: what is read and does not fit is given back.
 local function take_new(lane)
-	local mean = math.max(r[lane] / math.max(c[lane], 1), 1)
+	local mean_rows, mean_bytes = math.max(r[lane] / math.max(c[lane], 1), 1), m[15] / calls
 	while not full do
-		local n = math.max(1, math.min(math.floor((most - taken) / mean), 128))
+		local fit = math.min((most - taken) / mean_rows, (most_bytes - bytes) / mean_bytes, 128)
+		local n = math.max(1, math.floor(fit))
 		local entries = read_new(lane, n)
 		for _, e in ipairs(entries) do
 			last[lane] = e[1]
@@ -142,29 +152,28 @@ for lane = 1, 3 do
 		if not full then take_new(lane) end
 	end
 end
+if #waited > 2 then call(unpack(waited)) end
+if #running > 2 then call(unpack(running)) end
 
 -- What is left, and since when. A lane of which nothing was taken keeps its
 -- oldest.
-local set = { "want", 1, "until", 0 }
+local set, left = { "HSET", METER, "want", 1, "until", 0 }, 0
 for lane = 1, 3 do
 	if m[lane] > 0 then
-		local head
-		if s[lane] > 0 then
-			local p = call("XPENDING", KEYS[lane], GROUP, "-", "+", 1, RELEASED)[1]
-			head = p and call("XRANGE", KEYS[lane], p[1], p[1])[1]
-		elseif c[lane] > 0 and last[lane] then
-			head = call("XRANGE", KEYS[lane], "(" .. last[lane], "+", "COUNT", 1)[1]
-			if not head then c[lane], r[lane] = 0, 0 end
+		if c[lane] > 0 and c[lane] ~= m[lane] then
+			local t = head(lane, s[lane], last[lane])
+			if t then o[lane] = t else c[lane], r[lane], s[lane] = 0, 0, 0 end
 		end
-		local t = head and values(head[2]).t or o[lane]
-		for field, x in pairs({ c = c[lane], r = r[lane], s = s[lane], o = tonumber(t) or 0 }) do
-			set[#set + 1] = field .. lane
-			set[#set + 1] = int(math.max(x, 0))
-		end
+		local at = #set
+		set[at + 1], set[at + 2] = "c" .. lane, int(math.max(c[lane], 0))
+		set[at + 3], set[at + 4] = "r" .. lane, int(math.max(r[lane], 0))
+		set[at + 5], set[at + 6] = "s" .. lane, int(math.max(s[lane], 0))
+		set[at + 7], set[at + 8] = "o" .. lane, int(o[lane])
+		left = left + math.max(c[lane], 0)
 	end
 end
-call("HSET", METER, unpack(set))
-if c[1] > 0 or c[2] > 0 or c[3] > 0 then
+call(unpack(set))
+if left > 0 then
 	out[8] = 1
 	ring()
 else

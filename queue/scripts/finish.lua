@@ -11,37 +11,62 @@
 -- Returns for each call 1, or 0 if it had ended or is not this worker's to fail.
 local consumer, retention, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = clock()
-local out, calls, rows, bytes = {}, 0, 0, 0
+local m = call("HMGET", METER, "s1", "s2", "s3", "bytes", "n_finished", "n_finished_rows")
+for i = 1, 6 do m[i] = tonumber(m[i] or 0) end
 local crashes = call("EXISTS", CRASHES) == 1
-local due = {}
-local lost = {}
-for lane = 1, 3 do lost[lane] = tonumber(call("HGET", METER, "s" .. lane) or 0) > 0 end
-for i = 0, n - 1 do
-	local a = 3 + i * 7
-	local lane, id, ok, r, b, job, result =
-		tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3] == "ok", ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], ARGV[a + 7]
-	local has = (lost[lane] or not ok) and owner(lane, id)
+local out, calls, rows, bytes = {}, 0, 0, 0
+local running, of = { "ZREM", RUNNING }, { {}, {}, {} }
+for i = 1, n do
+	local a = i * 7 - 3
+	local lane, id, ok, r, job, result = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2] == "ok", ARGV[a + 3], ARGV[a + 5], ARGV[a + 6]
+	out[i] = 0
+	local has = (m[lane] > 0 or not ok) and owner(lane, id)
 	if ok or has == consumer then
-		local ended = true
-		if job ~= "" then ended = finish(job, ok and "succeeded" or "failed", now, retention, "result", result) end
-		if has == RELEASED then waits(lane, -1, -r, -1) end
-		call("XACK", KEYS[lane], GROUP, id)
-		if call("XDEL", KEYS[lane], id) == 1 then
-			calls, rows, bytes = calls + 1, rows + r, bytes + b
-		elseif job == "" then
-			ended = false
+		if job == "" then
+			out[i] = 1 -- if the entry is still there
+		else
+			if finish(job, ok and "succeeded" or "failed", now, retention, "result", result) then out[i] = 1 end
+			running[#running + 1] = lane .. ":" .. id
 		end
-		due[#due + 1] = lane .. ":" .. id
+		if has == RELEASED then
+			waits(lane, -1, -r, -1)
+			call("ZREM", DUE, lane .. ":" .. id)
+		end
 		if crashes then call("HDEL", CRASHES, id) end
-		out[i + 1] = ended and 1 or 0
-	else
-		out[i + 1] = 0
+		table.insert(of[lane], i)
 	end
 end
-if #due > 0 then call("ZREM", DUE, unpack(due)) end
+
+local function ended(i)
+	local a = i * 7 - 3
+	calls, rows, bytes = calls + 1, rows + ARGV[a + 3], bytes + ARGV[a + 4]
+end
+
+-- Takes entries off a lane. If all were pending then all were there, and one
+-- command does.
+local function take_off(lane, is)
+	local ack, del = { "XACK", KEYS[lane], GROUP }, { "XDEL", KEYS[lane] }
+	for k, i in ipairs(is) do ack[k + 3], del[k + 2] = ARGV[i * 7 - 2], ARGV[i * 7 - 2] end
+	if call(unpack(ack)) == #is then
+		call(unpack(del))
+		for _, i in ipairs(is) do ended(i) end
+		return
+	end
+	for _, i in ipairs(is) do
+		if call("XDEL", KEYS[lane], ARGV[i * 7 - 2]) == 1 then
+			ended(i)
+		elseif ARGV[i * 7 + 2] == "" then
+			out[i] = 0
+		end
+	end
+end
+
+for lane = 1, 3 do
+	if #of[lane] > 0 then take_off(lane, of[lane]) end
+end
+if #running > 2 then call(unpack(running)) end
 if calls > 0 then
-	call("HINCRBY", METER, "bytes", int(-bytes))
-	call("HINCRBY", METER, "n_finished", calls)
-	call("HINCRBY", METER, "n_finished_rows", int(rows))
+	call("HSET", METER, "bytes", int(math.max(m[4] - bytes, 0)),
+		"n_finished", int(m[5] + calls), "n_finished_rows", int(m[6] + rows))
 end
 return out

@@ -1,24 +1,28 @@
 -- Shared by all scripts of a shard; the loader puts it in front of each.
 --
 -- KEYS[1..3] calls of the lanes high, normal, low   KEYS[4]  meter
--- KEYS[5]    due         KEYS[6]  crashes           KEYS[7]  bell
--- KEYS[8]    dead        KEYS[9]  workers           KEYS[10] beats
--- KEYS[11]   what the keys of job records begin with
+-- KEYS[5]    due         KEYS[6]  running           KEYS[7]  crashes
+-- KEYS[8]    bell        KEYS[9]  dead              KEYS[10] workers
+-- KEYS[11]   beats       KEYS[12] what the keys of job records begin with
 --
 -- The meter's fields, kept by every step that changes what waits. A call waits
 -- while it is undelivered or owned by the consumer "released".
 --   bytes            of all entries, waiting and in flight
 --   c<lane> r<lane>  calls and rows that wait
---   o<lane>          when the oldest of them was accepted; may be too early
+--   o<lane>          when the oldest of them was accepted
 --   s<lane>          how many of them are owned by "released"
 --   newest           when a call was last accepted
 --   want until       ring when so many rows wait, or from this time on
 --   arrived          rows accepted so far
+--   dead             bytes of the dead letters
 --   n_<event>        calls accepted, finished, expired, canceled, buried so far
 local GROUP, RELEASED = "workers", "released"
-local METER, DUE, CRASHES, BELL, DEAD, WORKERS, BEATS, JOB =
-	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, JOB =
+	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local call = redis.call
+
+-- How many dead letters are kept, and how many bytes of them.
+local DEAD_CALLS, DEAD_BYTES = 10000, 67108864
 
 local function int(x) return string.format("%.0f", x) end
 
@@ -35,6 +39,22 @@ local function values(fields)
 	return v
 end
 
+-- Whether an entry has all fields that accept writes, and they agree.
+local UNSOUND = "fields are missing or contradict each other"
+local function sound(v)
+	if not (v.e and v.r and v.g and v.b and v.t and v.d and v.j) then return false end
+	for _, x in ipairs({ v.r, v.b, v.t, v.d }) do
+		if #x > 16 or not string.find(x, "^%d+$") then return false end
+	end
+	return tonumber(v.r) >= 1 and tonumber(v.b) == #v.e
+end
+
+-- The smallest id behind one.
+local function after(id)
+	local ms, seq = string.match(id, "(%d+)-(%d+)")
+	return ms .. "-" .. int(seq + 1)
+end
+
 -- Puts the token on the bell unless it is there.
 local function ring()
 	if call("LLEN", BELL) == 0 then call("LPUSH", BELL, "1") end
@@ -42,7 +62,7 @@ end
 
 -- Who owns a pending entry, or nil if it was not delivered or has ended.
 local function owner(lane, id)
-	local p = call("XPENDING", KEYS[lane], GROUP, id, id, 1)
+	local p = redis.pcall("XPENDING", KEYS[lane], GROUP, id, id, 1)
 	return p[1] and p[1][2]
 end
 
@@ -54,18 +74,30 @@ end
 -- Takes an entry off its stream. Its bytes are given back only if it was there.
 local function drop(lane, id, bytes)
 	call("XACK", KEYS[lane], GROUP, id)
-	if call("XDEL", KEYS[lane], id) == 1 then call("HINCRBY", METER, "bytes", -bytes) end
+	if call("XDEL", KEYS[lane], id) == 1 and call("HINCRBY", METER, "bytes", 0 - bytes) < 0 then
+		call("HSET", METER, "bytes", 0) -- a foreign hand put it there
+	end
 	call("ZREM", DUE, lane .. ":" .. id)
+	call("ZREM", RUNNING, lane .. ":" .. id)
 	call("HDEL", CRASHES, id)
 end
 
--- Gives up an entry: it leaves its lane and is kept as a dead letter.
+-- Gives up an entry: it leaves its lane and is kept as a dead letter, for as
+-- long as there is room.
 local function bury(lane, id, fs, reason)
 	local v = values(fs)
-	call("XADD", DEAD, "MAXLEN", "~", 10000, "*", "reason", reason, "lane", lane, "entry", id,
-		"e", v.e or "", "r", v.r or "", "g", v.g or "", "b", v.b or "", "t", v.t or "", "j", v.j or "")
-	drop(lane, id, tonumber(v.b) or 0)
+	local e = v.e or ""
+	call("XADD", DEAD, "*", "reason", reason, "lane", lane, "entry", id,
+		"e", e, "r", v.r or "", "g", v.g or "", "b", v.b or "", "t", v.t or "", "j", v.j or "")
+	drop(lane, id, sound(v) and v.b or 0)
 	call("HINCRBY", METER, "n_buried", 1)
+	local kept = call("HINCRBY", METER, "dead", #e)
+	while kept > DEAD_BYTES or call("XLEN", DEAD) > DEAD_CALLS do
+		local first = call("XRANGE", DEAD, "-", "+", "COUNT", 1)[1]
+		if not first then break end
+		call("XDEL", DEAD, first[1])
+		kept = call("HINCRBY", METER, "dead", 0 - #(values(first[2]).e or ""))
+	end
 end
 
 -- A call waits no more, or again.
@@ -73,6 +105,34 @@ local function waits(lane, calls, rows, released)
 	call("HINCRBY", METER, "c" .. lane, calls)
 	call("HINCRBY", METER, "r" .. lane, rows)
 	if released ~= 0 then call("HINCRBY", METER, "s" .. lane, released) end
+end
+
+-- When the first call that waits in a lane was accepted, or nil. last is the
+-- last entry that was delivered, if that is known.
+local function head(lane, released, last)
+	local p = released > 0 and call("XPENDING", KEYS[lane], GROUP, "-", "+", 1, RELEASED)[1]
+	if p then
+		local v = fields(lane, p[1])
+		return v and tonumber(v.t)
+	end
+	if not last then
+		local groups = redis.pcall("XINFO", "GROUPS", KEYS[lane])
+		for _, g in ipairs(groups.err and {} or groups) do
+			local v = values(g)
+			if v.name == GROUP then last = v["last-delivered-id"] end
+		end
+	end
+	local e = call("XRANGE", KEYS[lane], last and "(" .. last or "-", "+", "COUNT", 1)[1]
+	return e and tonumber(values(e[2]).t)
+end
+
+-- Notes when the oldest call of a lane was accepted, after one that waited was
+-- dropped that was accepted at t.
+local function refresh(lane, t)
+	local m = call("HMGET", METER, "c" .. lane, "o" .. lane, "s" .. lane)
+	if tonumber(m[1] or 0) > 0 and t <= tonumber(m[2] or 0) then
+		call("HSET", METER, "o" .. lane, int(head(lane, tonumber(m[3] or 0)) or clock()))
+	end
 end
 
 local function terminal(state)
@@ -90,15 +150,28 @@ local function finish(id, state, now, retention, field, value)
 	return true
 end
 
--- Gives a delivered call back: it waits again, at its old place.
-local function release(lane, id, v)
+-- Gives a delivered call back. It waits again, at its old place, and true is
+-- returned, unless it has no time left or its job has ended.
+local function release(lane, id, v, now, retention)
+	local state = v.j ~= "" and (call("HGET", JOB .. v.j, "state") or "expired") or nil
+	if tonumber(v.d) <= now then
+		if not state or finish(v.j, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
+		state = "expired"
+	end
+	if terminal(state) then
+		drop(lane, id, v.b)
+		return false
+	end
 	call("XCLAIM", KEYS[lane], GROUP, RELEASED, 0, id, "JUSTID")
 	local w = call("HMGET", METER, "c" .. lane, "o" .. lane)
 	if tonumber(w[1] or 0) <= 0 or tonumber(v.t) < tonumber(w[2] or 0) then
 		call("HSET", METER, "o" .. lane, v.t)
 	end
 	waits(lane, 1, v.r, 1)
-	if v.j ~= "" and call("HGET", JOB .. v.j, "state") == "running" then
-		call("HSET", JOB .. v.j, "state", "queued")
+	call("ZADD", DUE, v.d, lane .. ":" .. id)
+	if state then
+		call("ZREM", RUNNING, lane .. ":" .. id)
+		call("HSET", JOB .. v.j, "state", "queued", "started", 0)
 	end
+	return true
 end

@@ -1,29 +1,52 @@
 #!lua flags=allow-oom
--- Sweep: end what is past its deadline, and take calls back from workers that
--- gave no sign of life for a lease.
+-- Sweep: end what is past its deadline, take calls back from workers that gave
+-- no sign of life for a lease, and count again what can be counted.
 --
 -- ARGV[1]  retention of an ended job in ms
 -- ARGV[2]  lease in ms, or 0 to take nothing back
 -- ARGV[3]  how many leases a call may lose before it is given up
 -- ARGV[4]  the result of a job that is
 --
--- Returns how many expired, how many were taken back, how many entries had lost
--- their payload, and then the envelopes of those given up.
+-- Returns 1 if there may be more to do, how many expired, how many were taken
+-- back, how many entries had lost their payload, and then the envelopes of
+-- those given up.
 local retention, lease, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = clock()
-local expired, back, missing, out = 0, 0, 0, { 0, 0, 0 }
+local expired, back, missing, out = 0, 0, 0, { 0, 0, 0, 0 }
 
-for _, member in ipairs(call("ZRANGEBYSCORE", DUE, "-inf", int(now), "LIMIT", 0, 100)) do
+-- The work of one sweep is bounded: it looks at payloads.
+local LIMIT, BYTES = 100, 8388608
+local seen_bytes = 0
+
+local function overdue(key)
+	local members = call("ZRANGEBYSCORE", key, "-inf", int(now), "LIMIT", 0, LIMIT)
+	if #members == LIMIT then out[1] = 1 end
+	return members
+end
+
+local oldest = {}
+for _, member in ipairs(overdue(DUE)) do
 	local lane, id = tonumber(string.sub(member, 1, 1)), string.sub(member, 3)
 	local v = fields(lane, id)
 	local who = v and owner(lane, id)
-	if v and v.j ~= "" and finish(v.j, "expired", now, retention) then expired = expired + 1 end
+	call("ZREM", DUE, member)
 	if v and (not who or who == RELEASED) then
-		if v.j == "" then expired = expired + 1 end
 		waits(lane, -1, -v.r, who and -1 or 0)
 		drop(lane, id, v.b)
+		if v.j == "" or finish(v.j, "expired", now, retention) then expired = expired + 1 end
+		oldest[lane] = math.min(oldest[lane] or now, v.t)
+		seen_bytes = seen_bytes + v.b
+		if seen_bytes > BYTES then
+			out[1] = 1
+			break
+		end
 	end
-	call("ZREM", DUE, member)
+end
+for lane, t in pairs(oldest) do refresh(lane, t) end
+for _, member in ipairs(overdue(RUNNING)) do
+	local v = fields(tonumber(string.sub(member, 1, 1)), string.sub(member, 3))
+	if v and v.j ~= "" and finish(v.j, "expired", now, retention) then expired = expired + 1 end
+	call("ZREM", RUNNING, member)
 end
 if expired > 0 then call("HINCRBY", METER, "n_expired", expired) end
 
@@ -32,37 +55,77 @@ local function take_back(lane, id)
 	local e = call("XRANGE", KEYS[lane], id, id)[1]
 	if not e then
 		call("XACK", KEYS[lane], GROUP, id)
+		call("ZREM", RUNNING, lane .. ":" .. id)
+		call("HDEL", CRASHES, id)
 		missing = missing + 1
 		return
 	end
 	local v = values(e[2])
+	if not sound(v) then
+		bury(lane, id, e[2], UNSOUND)
+		return
+	end
 	if call("HINCRBY", CRASHES, id, 1) < most then
-		release(lane, id, v)
-		back = back + 1
+		if release(lane, id, v, now, retention) then back = back + 1 end
 		return
 	end
 	bury(lane, id, e[2], "lost with " .. most .. " workers")
-	if v.j ~= "" then finish(v.j, "failed", now, retention, "result", ARGV[4]) end
-	out[#out + 1] = v.e
+	if v.j == "" or finish(v.j, "failed", now, retention, "result", ARGV[4]) then out[#out + 1] = v.e end
 end
 
-for lane = 1, 3 do
-	local summary = redis.pcall("XPENDING", KEYS[lane], GROUP)
-	if not summary.err then
-		if lease > 0 and summary[1] > 0 then
-			for _, p in ipairs(call("XPENDING", KEYS[lane], GROUP, "IDLE", lease, "-", "+", 100)) do
-				if p[2] ~= RELEASED and p[3] >= lease then take_back(lane, p[1]) end
-			end
-		end
-		-- Entries that nobody counted: a foreign hand, or a counter that drifted.
-		local waiting = tonumber(call("HGET", METER, "c" .. lane) or 0)
-		local undelivered = call("XLEN", KEYS[lane]) - summary[1]
-		if waiting <= 0 and undelivered > 0 then
-			call("HSET", METER, "c" .. lane, undelivered, "r" .. lane, undelivered, "o" .. lane, int(now))
-			ring()
-		end
+local function take_back_from(lane, consumer)
+	local idle = call("XPENDING", KEYS[lane], GROUP, "IDLE", lease, "-", "+", LIMIT, consumer)
+	if #idle == LIMIT then out[1] = 1 end
+	for _, p in ipairs(idle) do
+		if p[3] >= lease then take_back(lane, p[1]) end
 	end
 end
-if back > 0 then ring() end
-out[1], out[2], out[3] = expired, back, missing
+
+-- Corrects the meter where a foreign hand made it drift: calls that wait are
+-- those that are undelivered or given back. Their rows are a guess then.
+local function recount(lane, pending)
+	local released = 0
+	for _, consumer in ipairs(pending[4] or {}) do
+		if consumer[1] == RELEASED then released = tonumber(consumer[2]) end
+	end
+	local waiting = math.max(call("XLEN", KEYS[lane]) - pending[1], 0) + released
+	local m = call("HMGET", METER, "c" .. lane, "r" .. lane, "s" .. lane)
+	for i = 1, 3 do m[i] = tonumber(m[i] or 0) end
+	if waiting ~= m[1] or released ~= m[3] or m[2] < waiting or (waiting == 0 and m[2] ~= 0) then
+		call("HSET", METER, "c" .. lane, waiting, "s" .. lane, released,
+			"r" .. lane, int(waiting == 0 and 0 or math.max(m[2], waiting)),
+			"o" .. lane, int(waiting > 0 and head(lane, released) or now))
+	end
+	return waiting, m[2]
+end
+
+local depth, waiting = 0, 0
+for lane = 1, 3 do
+	local length = call("XLEN", KEYS[lane])
+	local pending = redis.pcall("XPENDING", KEYS[lane], GROUP)
+	if pending.err and length > 0 then
+		call("XGROUP", "CREATE", KEYS[lane], GROUP, "0")
+		pending = call("XPENDING", KEYS[lane], GROUP)
+	end
+	if not pending.err then
+		if lease > 0 and pending[1] > 0 then
+			for _, consumer in ipairs(pending[4]) do
+				if consumer[1] ~= RELEASED then take_back_from(lane, consumer[1]) end
+			end
+			pending = call("XPENDING", KEYS[lane], GROUP)
+		end
+		waiting = waiting + recount(lane, pending)
+	end
+	depth = depth + length
+end
+if depth == 0 then call("HSET", METER, "bytes", 0) end
+
+-- What waits and may be cut must not depend on a worker that heard the bell and
+-- died.
+if waiting > 0 then
+	local m = call("HMGET", METER, "want", "until", "r1", "r2", "r3")
+	for i = 1, 5 do m[i] = tonumber(m[i] or 0) end
+	if m[3] + m[4] + m[5] >= m[1] or now >= m[2] then ring() end
+end
+out[2], out[3], out[4] = expired, back, missing
 return out

@@ -1,0 +1,166 @@
+package queuetest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// Finish is [queue.Consumer.Finish].
+func (c *ModelConsumer) Finish(_ context.Context, outcomes []queue.Outcome) (queue.Finished, error) {
+	m := c.model
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.shelf(c.runner)
+	var done queue.Finished
+	for _, o := range outcomes {
+		delete(c.held, o.Delivery.ID)
+		e := s.find(o.Delivery.ID)
+		if e == nil || (o.Reply.Err != nil && e.owner != c.name) {
+			done.Lost++
+			continue
+		}
+		reply := o.Reply
+		reply.ID = o.Delivery.ID
+		state := queue.Succeeded
+		if reply.Err != nil {
+			state = queue.Failed
+		}
+		if !m.settle(e, state, reply) {
+			done.Lost++
+		}
+		s.remove(e)
+		s.counted.Finished++
+		s.counted.FinishedRows += int64(e.call.Rows)
+	}
+	return done, nil
+}
+
+// settle ends a call, unless it has ended: the one place where a state becomes
+// terminal and where an awaited call is answered.
+func (m *Model) settle(e *entry, state queue.State, reply queue.Reply) bool {
+	if e.job == nil {
+		select {
+		case e.reply <- reply:
+		default:
+		}
+		return true
+	}
+	if e.job.State.Terminal() {
+		return false
+	}
+	t := now()
+	e.job.State, e.job.Finished, e.job.Expires = state, at(t), at(t+m.config.Retention)
+	e.job.Err, e.job.reply = reply.Err, reply
+	close(e.job.ended)
+	return true
+}
+
+// expire ends a call whose time is over. Who awaits one knows by itself.
+func (m *Model) expire(s *shelf, e *entry) bool {
+	if e.job != nil && !m.settle(e, queue.Expired, queue.Reply{}) {
+		return false
+	}
+	s.counted.Expired++
+	return true
+}
+
+// withdraw takes an awaited call off, if it waits.
+func (m *Model) withdraw(e *entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.shelf(e.call.Runner)
+	if s.find(e.call.ID) == e && e.owner == "" {
+		s.remove(e)
+		s.counted.Canceled++
+	}
+}
+
+// Cancel is [queue.Queue.Cancel].
+func (m *Model) Cancel(_ context.Context, id string) (queue.Job, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.job(id)
+	if r == nil {
+		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
+	}
+	s := m.shelf(r.Runner)
+	if e := s.find(id); e != nil && m.settle(e, queue.Canceled, queue.Reply{}) {
+		s.counted.Canceled++
+		if e.owner == "" {
+			s.remove(e)
+		}
+	}
+	return r.Job, nil
+}
+
+// Sweep is [queue.Queue.Sweep].
+func (m *Model) Sweep(_ context.Context, runner string) (queue.Swept, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, t := m.shelf(runner), now()
+	var swept queue.Swept
+	s.each(func(e *entry) {
+		if e.deadline > t || (e.job == nil && e.owner != "") {
+			return
+		}
+		if m.expire(s, e) {
+			swept.Expired++
+		}
+		if e.owner == "" {
+			s.remove(e)
+		}
+	})
+	s.each(func(e *entry) {
+		if e.owner == "" || t-e.seen < m.config.Lease {
+			return
+		}
+		if e.lost++; e.lost < m.config.MaxLostLeases {
+			if m.release(s, e) {
+				swept.Reclaimed++
+			}
+			return
+		}
+		s.remove(e)
+		s.counted.Buried++
+		s.counted.DeadLetters++
+		failure := &queue.CallError{Code: queue.CodeWorkerLost, Message: "too many workers were lost"}
+		if m.settle(e, queue.Failed, queue.Reply{ID: e.call.ID, Err: failure}) {
+			swept.Buried++
+		}
+	})
+	if rows, calls, _ := s.waiting(); calls > 0 && (rows >= s.want || t >= s.until) {
+		s.ring()
+	}
+	return swept, nil
+}
+
+// Job is [queue.Queue.Job].
+func (m *Model) Job(_ context.Context, id string) (queue.Job, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.job(id)
+	if r == nil {
+		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
+	}
+	return r.Job, nil
+}
+
+// Result is [queue.Queue.Result].
+func (m *Model) Result(ctx context.Context, id string) (queue.Reply, error) {
+	j, err := m.Job(ctx, id)
+	if err != nil {
+		return queue.Reply{}, err
+	}
+	if j.State != queue.Succeeded && j.State != queue.Failed {
+		return queue.Reply{}, fmt.Errorf("%w: %s", queue.ErrNotDone, j.State)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.jobs[id].reply, nil
+}
+
+// Lease is [queue.Queue.Lease].
+func (m *Model) Lease() time.Duration { return m.config.Lease }

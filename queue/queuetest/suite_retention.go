@@ -1,0 +1,29 @@
+package queuetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// Forgetting tests that ended jobs are dropped after their retention, which is
+// apart from [Suite] because it needs a configuration of its own.
+func Forgetting(t *testing.T, open func(*testing.T, queue.Config) Backend) {
+	t.Helper()
+	c := config()
+	c.Retention = 50 * time.Millisecond
+	s := newScene(t, open(t, c))
+	ids := s.submit(of("done", 1), of("canceled", 1), of("queued", 1))
+	w := s.consumer("w")
+	s.finish(w, echo(s.cut(w, 1).Deliveries))
+	must(s.Cancel(t.Context(), ids[1]))(t)
+	for _, id := range ids[:2] {
+		await(t, "the job is forgotten", func() bool {
+			_, err := s.Job(t.Context(), id)
+			return errors.Is(err, queue.ErrUnknownJob)
+		})
+	}
+	s.wantState(ids[2], queue.Queued)
+}

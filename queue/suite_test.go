@@ -1,0 +1,48 @@
+package queue_test
+
+import (
+	"testing"
+
+	"github.com/ekiben/ekiben/internal/redistest"
+	"github.com/ekiben/ekiben/queue/embedded"
+	"github.com/ekiben/ekiben/queue/queuetest"
+)
+
+func TestRedisKeepsTheContract(t *testing.T) {
+	t.Parallel()
+
+	queuetest.Suite(t, queuetest.OnRedis(redistest.URL(t)), nil)
+}
+
+func TestRedisForgetsEndedJobs(t *testing.T) {
+	t.Parallel()
+
+	queuetest.Forgetting(t, queuetest.OnRedis(redistest.URL(t)))
+}
+
+func TestModelKeepsTheContract(t *testing.T) {
+	t.Parallel()
+
+	queuetest.Suite(t, queuetest.OnModel, nil)
+}
+
+func TestModelForgetsEndedJobs(t *testing.T) {
+	t.Parallel()
+
+	queuetest.Forgetting(t, queuetest.OnModel)
+}
+
+func TestEmbeddedRedisKeepsTheContract(t *testing.T) {
+	t.Parallel()
+
+	e, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	queuetest.Suite(t, queuetest.OnRedis(e.URL()), nil)
+	t.Run("forgets ended jobs", func(t *testing.T) {
+		t.Parallel()
+		queuetest.Forgetting(t, queuetest.OnRedis(e.URL()))
+	})
+}
