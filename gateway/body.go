@@ -12,6 +12,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/ekiben/ekiben/tensor"
 )
@@ -23,7 +24,10 @@ const (
 
 	// trusted is how much of a Content-Length is allocated on its word; the rest
 	// when that much has arrived.
-	trusted = 256 << 10
+	trusted = 64 << 10
+
+	// unknownRoom is what is allocated for a body of unknown size at first.
+	unknownRoom = 4 << 10
 )
 
 // body is what a request carried, with headroom before it.
@@ -51,9 +55,38 @@ func (b body) element(shape []int) (tensor.Tensor, error) {
 	return tensor.New(tensor.Bytes, shape, b.buffer)
 }
 
+// budget bounds the memory of the bodies of all requests. It counts what is
+// allocated, not what was announced: who fills it has to send as much.
+type budget struct {
+	used  atomic.Int64
+	limit int64
+}
+
+// claim is what one request took from the budget. Its request owns it.
+type claim struct {
+	from *budget
+	held int64
+}
+
+// take asks for n bytes more.
+func (c *claim) take(n int64) error {
+	if c.from.used.Add(n) > c.from.limit {
+		c.from.used.Add(-n)
+		return &Problem{Code: CodeUnavailable, Detail: "too many bytes are in flight", Retryable: true}
+	}
+	c.held += n
+	return nil
+}
+
+// giveBack returns all that was taken.
+func (c *claim) giveBack() {
+	c.from.used.Add(-c.held)
+	c.held = 0
+}
+
 // readBody reads the body of a request, decompressed. The limit holds for what
 // comes out, and for what arrives.
-func readBody(r *http.Request, limit int64) (body, error) {
+func readBody(r *http.Request, limit int64, memory *claim) (body, error) {
 	if r.ContentLength == 0 {
 		return body{}, nil
 	}
@@ -62,14 +95,14 @@ func readBody(r *http.Request, limit int64) (body, error) {
 	}
 	encoding := r.Header.Get("Content-Encoding")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
-		b, err := readAll(r.Body, r.ContentLength, limit)
+		b, err := readAll(r.Body, r.ContentLength, limit, memory)
 		return b, arrival(err)
 	}
 	plain, err := decompress(encoding, http.MaxBytesReader(nil, r.Body, limit))
 	if err != nil {
 		return body{}, err
 	}
-	b, err := readAll(plain, -1, limit)
+	b, err := readAll(plain, -1, limit, memory)
 	if err == nil {
 		err = plain.Close()
 	}
@@ -78,16 +111,16 @@ func readBody(r *http.Request, limit int64) (body, error) {
 
 // readAll reads everything, at most limit bytes. size is how much it is, or -1.
 // With a size there is one allocation, or two for more than [trusted].
-func readAll(from io.Reader, size, limit int64) (body, error) {
-	want := size
-	if size < 0 {
-		want = limit
+func readAll(from io.Reader, size, limit int64, memory *claim) (body, error) {
+	room := min(limit, unknownRoom)
+	if size >= 0 {
+		room = min(size, trusted)
 	}
-	room := min(want, trusted)
-	if size < 0 {
-		room = min(want, 4<<10)
+	buffer, err := grown(nil, room, memory)
+	if err != nil {
+		return body{}, err
 	}
-	buffer := make([]byte, headroom, headroom+room+1)
+	buffer = buffer[:headroom]
 	for {
 		n, err := from.Read(buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]
@@ -101,22 +134,26 @@ func readAll(from io.Reader, size, limit int64) (body, error) {
 			return body{}, err
 		case read == size:
 			return body{buffer}, nil
-		case len(buffer) == cap(buffer):
-			buffer = grow(buffer, size, limit)
+		case len(buffer) < cap(buffer):
+			continue
+		}
+		if room = size; size < 0 {
+			room = min(4*read, limit)
+		}
+		if buffer, err = grown(buffer, room, memory); err != nil {
+			return body{}, err
 		}
 	}
 }
 
-// grow makes room for the whole size, or for four times as much where it is not
-// known.
-func grow(buffer []byte, size, limit int64) []byte {
-	want := int64(len(buffer)) * 4
-	if size >= 0 {
-		want = size
+// grown is a copy of a buffer with room for so many bytes of body, and one that
+// shows that there are more.
+func grown(buffer []byte, room int64, memory *claim) ([]byte, error) {
+	size := headroom + room + 1
+	if err := memory.take(size - int64(cap(buffer))); err != nil {
+		return nil, err
 	}
-	larger := make([]byte, len(buffer), headroom+min(want, limit)+1)
-	copy(larger, buffer)
-	return larger
+	return append(make([]byte, 0, size), buffer...), nil
 }
 
 // decompress undoes one Content-Encoding: gzip, or deflate, which is zlib's

@@ -46,14 +46,14 @@ func squeezed(t *testing.T, encoding string, body []byte) string {
 func small(t *testing.T) http.Handler {
 	t.Helper()
 	return newGateway(t, newFakeQueue(everything()), setup{config: func(c *gateway.Config) {
-		c.MaxBody, c.MaxInFlightBytes = 1000, 1000
+		c.MaxBody, c.MaxInFlightBytes = 1000, 2000
 	}}).Handler()
 }
 
 func TestABodyIsReadWhateverItsSizeAndEncoding(t *testing.T) {
 	t.Parallel()
 	h := newGateway(t, newFakeQueue(everything()), setup{}).Handler()
-	for _, size := range []int{0, 1, 1000, 4095, 4096, 4097, 256 << 10, 256<<10 + 1, 900_000} {
+	for _, size := range []int{0, 1, 1000, 4095, 4096, 4097, 64<<10 - 1, 64 << 10, 64<<10 + 1, 900_000} {
 		plain := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
 		for name, tt := range map[string]struct{ encoding, body string }{
 			"plain": {"", string(plain)}, "identity": {"identity", string(plain)}, "gzip": {"gzip", squeezed(t, "gzip", plain)},
@@ -187,6 +187,27 @@ func TestABodyThatNobodyReadsDoesNotHoldTheConnection(t *testing.T) {
 			t.Errorf("%s: %v: %s", line, err, answer)
 		}
 	}
+}
+
+func TestWhoOnlyAnnouncesBodiesTakesNoMemoryFromOthers(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, newFakeQueue(everything()), setup{config: func(c *gateway.Config) { c.MaxBody, c.MaxInFlightBytes = 1<<20, 2<<20 }})
+	server := httptest.NewServer(g.Handler())
+	t.Cleanup(server.Close)
+	for range 20 {
+		conn := dial(t, server.Listener.Addr())
+		head := "POST /v1/runners/all/files HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1048576\r\n\r\n"
+		if _, err := io.WriteString(conn, head); err != nil {
+			t.Fatal(err)
+		}
+		// The gateway asks for the body when it has made room for it.
+		if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	body := strings.Repeat("x", 500_000)
+	w := send(t, g.Handler(), http.MethodPost, "/v1/runners/all/files", body, "Accept", "application/octet-stream")
+	wantBody(t, w, http.StatusOK, body)
 }
 
 // dial opens a connection that ends with the test.

@@ -25,7 +25,8 @@ type Config struct {
 	// Health and metrics are not counted.
 	MaxInFlight int `env:"EKIBEN_MAX_IN_FLIGHT"`
 
-	// MaxInFlightBytes is how many bytes their bodies may have together.
+	// MaxInFlightBytes is how much memory their bodies may take together; what
+	// arrives beyond it is refused.
 	MaxInFlightBytes int64 `env:"EKIBEN_MAX_IN_FLIGHT_BYTES"`
 
 	// BodyTimeout is how long the body of a request may take to arrive.
@@ -78,8 +79,8 @@ func (c Config) validate() error {
 	if c.MaxInFlight < 1 {
 		fault("most requests in flight is %d, want at least 1", c.MaxInFlight)
 	}
-	if c.MaxInFlightBytes < c.MaxBody {
-		fault("most bytes in flight is %d, want at least the largest body, %d", c.MaxInFlightBytes, c.MaxBody)
+	if c.MaxInFlightBytes < 2*c.MaxBody {
+		fault("most bytes in flight is %d, want at least twice the largest body, %d", c.MaxInFlightBytes, c.MaxBody)
 	}
 	if c.BodyTimeout < time.Millisecond {
 		fault("body timeout is %s, want at least 1ms", c.BodyTimeout)

@@ -31,8 +31,9 @@ type Gateway struct {
 	// headers are values that every answer has; nobody changes them.
 	headers struct{ nosniff, noStore []string }
 
-	// inFlight and bytesInFlight count requests and the bytes of their bodies.
-	inFlight, bytesInFlight atomic.Int64
+	// inFlight counts requests, memory the bytes of their bodies.
+	inFlight atomic.Int64
+	memory   budget
 
 	// draining is set once, by Serve.
 	draining atomic.Bool
@@ -55,6 +56,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	g := &Gateway{config: c, deps: d, log: log, metrics: m, origins: http.NewCrossOriginProtection()}
+	g.memory.limit = c.MaxInFlightBytes
 	g.headers.nosniff, g.headers.noStore = []string{"nosniff"}, []string{"no-store"}
 	g.roster = newRoster(d.Directory, m, log)
 	if err := d.Registry.Register(newRunnerCollector(g.roster)); err != nil {

@@ -22,8 +22,8 @@ type request struct {
 
 	// runner is whose request it is, once that is known.
 	runner *runner
-	// held is how many bytes in flight its body is counted as.
-	held int64
+	// memory is what its body takes.
+	memory claim
 }
 
 // handler answers a request, or returns an error that becomes a problem.
@@ -34,7 +34,7 @@ type handler func(r *request) error
 func (g *Gateway) handle(route string, h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		r := request{Context: c}
+		r := request{Context: c, memory: claim{from: &g.memory}}
 		g.prepare(&r)
 		g.end(&r, route, start, g.limited(&r, h))
 		return nil
@@ -60,7 +60,7 @@ func (g *Gateway) limited(r *request, h handler) (err error) {
 func (g *Gateway) unlimited(route string, h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		r := request{Context: c}
+		r := request{Context: c, memory: claim{from: &g.memory}}
 		g.prepare(&r)
 		g.end(&r, route, start, h(&r))
 		return nil
@@ -69,7 +69,7 @@ func (g *Gateway) unlimited(route string, h handler) echo.HandlerFunc {
 
 // fail answers errors of the router, for which there is no handler.
 func (g *Gateway) fail(err error, c echo.Context) {
-	r := request{Context: c}
+	r := request{Context: c, memory: claim{from: &g.memory}}
 	g.prepare(&r)
 	g.end(&r, routeNone, time.Now(), err)
 }
@@ -116,29 +116,15 @@ func (g *Gateway) admit(r *request) error {
 func (g *Gateway) release(r *request) {
 	g.inFlight.Add(-1)
 	g.metrics.inFlight.Dec()
-	g.bytesInFlight.Add(-r.held)
+	r.memory.giveBack()
 }
 
-// body reads the body of the request and counts its bytes as in flight. There is
-// no deadline after that, since a handler may wait for longer.
+// body reads the body of the request. There is no deadline after that, since a
+// handler may wait for longer.
 func (g *Gateway) body(r *request) (body, error) {
-	size := r.Request().ContentLength
-	if size < 0 || r.Request().Header.Get("Content-Encoding") != "" {
-		size = g.config.MaxBody
-	}
-	size = min(size, g.config.MaxBody)
-	if g.bytesInFlight.Add(size) > g.config.MaxInFlightBytes {
-		g.bytesInFlight.Add(-size)
-		return body{}, &Problem{Code: CodeUnavailable, Detail: "too many bytes are in flight", Retryable: true}
-	}
-	r.held = size
-	b, err := readBody(r.Request(), g.config.MaxBody)
+	b, err := readBody(r.Request(), g.config.MaxBody, &r.memory)
 	if err == nil && r.Request().ContentLength != 0 {
 		g.bodyDeadline(r, time.Time{})
-	}
-	if got := int64(len(b.bytes())); got < size {
-		g.bytesInFlight.Add(got - size)
-		r.held = got
 	}
 	return b, err
 }
@@ -187,7 +173,8 @@ func (g *Gateway) problem(r *request, err error) int {
 // internal logs an error that the client must not see, under an id that it may.
 func (g *Gateway) internal(ctx context.Context, r *request, err error) *Problem {
 	id := cryptorand.Text()
-	g.log.ErrorContext(ctx, "request failed", "error_id", id, "path", r.Request().URL.Path, "err", err)
+	g.log.ErrorContext(ctx, "request failed", "error_id", id, "path", r.Request().URL.Path,
+		"request_id", r.Response().Header().Get("X-Request-Id"), "err", err)
 	return &Problem{Code: CodeInternal, Detail: "internal error", ErrorID: id}
 }
 

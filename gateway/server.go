@@ -38,6 +38,7 @@ var errDraining = errors.New("gateway is draining")
 // timeout, and what has no answer then gets a problem with [CodeDraining].
 // It returns nil after that.
 func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
+	g.log.InfoContext(ctx, "gateway answers", "url", "http://"+listener.Addr().String())
 	g.warnIfOpen(ctx, listener.Addr())
 	// Requests and replies outlive ctx, by the time that draining takes.
 	work, end := context.WithCancelCause(context.WithoutCancel(ctx))

@@ -256,7 +256,7 @@ func TestRequestsBeyondTheLimitAreRefused(t *testing.T) {
 func TestBytesInFlightAreBounded(t *testing.T) {
 	t.Parallel()
 	b := newBlocking()
-	g := newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.MaxBody, c.MaxInFlightBytes = 100, 150 }})
+	g := newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.MaxBody, c.MaxInFlightBytes = 100, 200 }})
 	body := strings.Repeat("x", 100)
 	first := make(chan int)
 	go func() {
