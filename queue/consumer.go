@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -111,7 +112,7 @@ func (c *Consumer) Cut(ctx context.Context, ask Ask) (Cut, error) {
 // Fields of the answer to a cut, and of each call in it.
 const (
 	cutFacts = 8
-	cutCall  = 10
+	cutCall  = 5
 )
 
 func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
@@ -127,9 +128,9 @@ func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
 		out.Left = max(time.Duration(left)*time.Microsecond, time.Microsecond)
 	}
 	for l = l[cutFacts:]; len(l) > 0; l = l[cutCall:] {
-		d, err := c.delivery(l[:cutCall], out.Now)
+		d, job, err := c.delivery(l[:cutCall], out.Now)
 		if err != nil {
-			c.bury(ctx, d, text(l[9]), err)
+			c.bury(ctx, d, job, err)
 			continue
 		}
 		out.Deliveries = append(out.Deliveries, d)
@@ -138,32 +139,45 @@ func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
 	return out, nil
 }
 
-// delivery decodes one call of a cut.
-func (c *Consumer) delivery(l []any, now time.Duration) (Delivery, error) {
-	d := Delivery{
-		at: place{int(number(l[0])), text(l[1])}, Suspect: number(l[2]) > 0,
-		bytes: number(l[6]), Waited: now - micros(l[7]), Left: micros(l[8]) - now,
+// delivery decodes one call of a cut. job is the id of the job, if it is one,
+// even if the call cannot be decoded.
+func (c *Consumer) delivery(l []any, now time.Duration) (d Delivery, job string, err error) {
+	d = Delivery{at: place{int(number(l[0])), text(l[1])}, Suspect: number(l[2]) > 0}
+	beside := strings.SplitN(text(l[4]), " ", 6)
+	if len(beside) < 6 {
+		return d, "", fmt.Errorf("%w: %d values beside the envelope", ErrMalformed, len(beside))
 	}
+	job = beside[4]
+	d.bytes, d.Waited, d.Left = number(beside[1]), now-micros(beside[2]), micros(beside[3])-now
 	envelope := text(l[3])
 	call, err := decodeEnvelope(unsafe.Slice(unsafe.StringData(envelope), len(envelope))) // inputs are never written to
 	if err != nil {
-		return d, err
+		d.Call = call
+		return d, job, err
 	}
-	call.Runner, call.Rows, call.Group = c.runner, int(number(l[4])), text(l[5])
-	if call.Rows < 1 || call.job != (text(l[9]) != "") {
-		return d, fmt.Errorf("%w: the envelope contradicts the fields beside it", ErrMalformed)
+	call.Runner, call.Rows, call.Group = c.runner, int(number(beside[0])), beside[5]
+	if call.Rows < 1 || call.job != (job != "") {
+		d.Call = call
+		return d, job, fmt.Errorf("%w: the envelope contradicts what is beside it", ErrMalformed)
 	}
 	call.Timeout = d.Left + d.Waited
 	d.Call = call
-	return d, nil
+	return d, job, nil
 }
 
-// bury gives up a delivery that cannot be decoded. If that fails, the next cut
-// gives it back and comes across it again.
+// bury gives up a delivery that cannot be decoded, and tells who waits for it if
+// that much is known. If it fails, the next cut gives the delivery back and comes
+// across it again.
 func (c *Consumer) bury(ctx context.Context, d Delivery, job string, reason error) {
 	reply := appendReply(nil, &Reply{Err: &CallError{Code: CodeMismatch, Message: reason.Error()}})
-	_, err := c.queue.scripts.run(ctx, &c.queue.scripts.bury, c.keys,
-		d.at.lane, d.at.entry, reason.Error(), job, reply, c.queue.config.Retention.Milliseconds())
+	told := mailbag{}
+	if !d.job {
+		told.add(d.replyTo, d.ID, reply)
+	}
+	evs := append(told.evaluations(c.queue), evaluation{&c.queue.scripts.bury, c.keys, []any{
+		d.at.lane, d.at.entry, reason.Error(), job, reply, c.queue.config.Retention.Milliseconds(),
+	}})
+	_, err := c.queue.scripts.runAll(ctx, evs)
 	c.unsure = c.unsure || err != nil
 }
 

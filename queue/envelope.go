@@ -20,8 +20,10 @@ import (
 //	| inputs: see tensor.AppendNamed                             |
 //	+------------------------------------------------------------+
 //
-// Beside it, in plain fields: r rows, g group, b bytes, t accepted and d
-// deadline (µs of Redis's clock), j the id of a job or "".
+// Beside it is field "m", what scripts must see without decoding: rows, bytes of
+// the envelope, accepted and deadline (µs of Redis's clock), the id of a job or
+// nothing, and the group, as text with a space between them. One field, because
+// each costs a script more than to take the text apart.
 const (
 	envelopeMagic   = 0xE5
 	envelopeVersion = 1
@@ -48,7 +50,8 @@ func appendEnvelope(dst []byte, c *Call) []byte {
 }
 
 // decodeEnvelope reads an envelope. The call's inputs alias src. What is beside
-// the envelope in the entry, and the runner, is left zero.
+// the envelope in the entry, and the runner, is left zero. If only the inputs
+// cannot be read, the call has all the rest.
 func decodeEnvelope(src []byte) (Call, error) {
 	if len(src) < envelopeHeader || src[0] != envelopeMagic {
 		return Call{}, fmt.Errorf("%w: not an envelope", ErrMalformed)
@@ -71,10 +74,10 @@ func decodeEnvelope(src []byte) (Call, error) {
 	}
 	inputs, rest, err := tensor.DecodeNamed(rest)
 	if err != nil {
-		return Call{}, fmt.Errorf("%w: inputs: %w", ErrMalformed, err)
+		return c, fmt.Errorf("%w: inputs: %w", ErrMalformed, err)
 	}
 	if len(rest) > 0 {
-		return Call{}, fmt.Errorf("%w: %d bytes after the inputs", ErrMalformed, len(rest))
+		return c, fmt.Errorf("%w: %d bytes after the inputs", ErrMalformed, len(rest))
 	}
 	c.Inputs = inputs
 	return c, nil

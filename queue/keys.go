@@ -16,7 +16,7 @@ import (
 //	<prefix>:{<runner>~<shard>}:meter             hash    what waits, see scripts/lib.lua
 //	<prefix>:{<runner>~<shard>}:due               zset    <lane>:<entry> of what waits, by deadline in µs
 //	<prefix>:{<runner>~<shard>}:running           zset    <lane>:<entry> of jobs in flight, likewise
-//	<prefix>:{<runner>~<shard>}:crashes           hash    entry -> leases lost
+//	<prefix>:{<runner>~<shard>}:crashes           hash    <lane>:<entry> -> leases lost
 //	<prefix>:{<runner>~<shard>}:bell              list    at most one token: come and ask
 //	<prefix>:{<runner>~<shard>}:dead              stream  dead letters
 //	<prefix>:{<runner>~<shard>}:job:<id>          hash    record of a job

@@ -46,3 +46,20 @@ func TestEmbeddedRedisKeepsTheContract(t *testing.T) {
 		queuetest.Forgetting(t, queuetest.OnRedis(e.URL()))
 	})
 }
+
+func TestRedisMovesInLockstepWithTheModel(t *testing.T) {
+	t.Parallel()
+
+	queuetest.Lockstep(t, queuetest.OnRedis(redistest.URL(t)))
+}
+
+func TestEmbeddedRedisMovesInLockstepWithTheModel(t *testing.T) {
+	t.Parallel()
+
+	e, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	queuetest.Lockstep(t, queuetest.OnRedis(e.URL()))
+}

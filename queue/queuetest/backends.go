@@ -17,10 +17,17 @@ import (
 // OnModel opens a [Model].
 func OnModel(t *testing.T, c queue.Config) Backend {
 	t.Helper()
-	m := NewModel(c)
+	b := ofModel(NewModel(c))
+	start := b.NewProducer
+	b.NewProducer = func(gateway string) Producer { return running(t, start(gateway)) }
+	return b
+}
+
+// ofModel makes a back end of a model whose producers do not run.
+func ofModel(m *Model) Backend {
 	return Backend{
 		Queue:       m,
-		NewProducer: func(gateway string) Producer { return running(t, m.NewProducer(gateway)) },
+		NewProducer: func(gateway string) Producer { return m.NewProducer(gateway) },
 		NewConsumer: func(runner, worker string, i int) Consumer { return m.NewConsumer(runner, worker, i) },
 		Abandon:     m.Abandon,
 	}

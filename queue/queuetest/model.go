@@ -146,6 +146,7 @@ func (s *shelf) remove(gone *entry) {
 		}
 	}
 	s.lanes[lane] = rest
+	gone.owner = "nobody" // who held it has lost it
 }
 
 func (s *shelf) ring() {

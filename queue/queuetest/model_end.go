@@ -126,7 +126,9 @@ func (m *Model) Sweep(_ context.Context, runner string) (queue.Swept, error) {
 		s.remove(e)
 		s.counted.Buried++
 		s.counted.DeadLetters++
-		failure := &queue.CallError{Code: queue.CodeWorkerLost, Message: "too many workers were lost"}
+		failure := &queue.CallError{
+			Code: queue.CodeWorkerLost, Message: fmt.Sprintf("%d workers were lost while they ran the call", m.config.MaxLostLeases),
+		}
 		if m.settle(e, queue.Failed, queue.Reply{ID: e.call.ID, Err: failure}) {
 			swept.Buried++
 		}

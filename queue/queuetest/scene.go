@@ -30,8 +30,14 @@ func newScene(t *testing.T, b Backend) *scene {
 	return &scene{Backend: b, Producer: b.NewProducer("gateway"), t: t}
 }
 
+// failer is a test: a [testing.T] or a rapid.T.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // await polls until what is said is true.
-func await(t *testing.T, what string, is func() bool) {
+func await(t failer, what string, is func() bool) {
 	t.Helper()
 	every := time.NewTicker(2 * time.Millisecond)
 	defer every.Stop()
@@ -48,11 +54,11 @@ func await(t *testing.T, what string, is func() bool) {
 func pass(d time.Duration) { <-time.After(d) }
 
 // must fails the test on an error.
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](v T, err error) func(failer) T {
+	return func(t failer) T {
 		t.Helper()
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v", err)
 		}
 		return v
 	}

@@ -2,8 +2,10 @@ package queuetest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/tensor"
 )
 
 // refuse are the rules of what a foreign hand puts into the queue. None of it
@@ -13,36 +15,57 @@ var refuse = []test{
 	{"an entry without the fields of a call becomes a dead letter", func(s *scene) {
 		s.plantedAmong(func() { s.Plant(runner, "hello", "world") })
 	}},
-	{"an entry that lacks one field becomes a dead letter", func(s *scene) {
-		for without := 0; without < len(s.sound("x")); without += 2 {
-			s.plantedAmong(func() {
-				fields := s.sound("x")
-				s.Plant(runner, append(fields[:without:without], fields[without+2:]...)...)
-			})
+	{"an entry that lacks a field, or has one too many, becomes a dead letter", func(s *scene) {
+		sound := s.sound("x", nil)
+		for _, fields := range [][]string{sound[:2], sound[2:], append(sound, "j", ""), {"m", sound[3], "e", "x"}} {
+			s.plantedAmong(func() { s.Plant(runner, fields...) })
 		}
 	}},
-	{"an entry with a field that is not what it says becomes a dead letter", func(s *scene) {
-		for field, values := range map[string][]string{
-			"r": {"0", "-3", "1.5", "many", "", "nan", "1e3"}, "b": {"7", "-1", "x", "1000000", "nan"},
-			"t": {"now", "0x7", " 5 "}, "d": {"never", "inf", "99999999999999999999", " 5 "},
+	{"an entry with a value that is not what it should be becomes a dead letter", func(s *scene) {
+		for place, values := range [][]string{
+			{"0", "-3", "1.5", "many", "", "nan", "1e3", "9999999999"},
+			{"7", "-1", "x", "1000000", "nan"},
+			{"now", "0x7", "5x", "99999999999999999"},
+			{"never", "inf", "99999999999999999999", ""},
 		} {
 			for _, v := range values {
-				s.plantedAmong(func() { s.Plant(runner, append(s.sound("x"), field, v)...) })
+				s.plantedAmong(func() { s.Plant(runner, s.sound("x", map[int]string{place: v})...) })
 			}
 		}
 	}},
 	{"an entry whose envelope cannot be decoded becomes a dead letter", func(s *scene) {
-		s.plantedAmong(func() { s.Plant(runner, s.sound("garbage")...) })
+		s.plantedAmong(func() { s.Plant(runner, s.sound("garbage", nil)...) })
 	}},
 	{"a job whose entry cannot be decoded fails", func(s *scene) {
 		if s.Plant == nil {
 			s.t.Skip("there are no entries")
 		}
 		id := s.submit(of("a", 1))[0]
-		s.plantedAmong(func() { s.Plant(runner, append(s.sound("garbage"), "j", id)...) })
+		s.plantedAmong(func() { s.Plant(runner, s.sound("garbage", map[int]string{4: id})...) })
 		if j := s.job(id); j.State != queue.Failed || j.Err == nil || j.Err.Code != queue.CodeMismatch {
 			s.t.Errorf("the job is %+v, want it failed with %s", j, queue.CodeMismatch)
 		}
+	}},
+	{"who waits for a call whose inputs cannot be decoded is told", func(s *scene) {
+		if s.Plant == nil {
+			s.t.Skip("there are no entries")
+		}
+		c := of("a", 1).call()
+		c.Inputs[0].Tensor = tensor.Tensor{}
+		r := make(chan reply, 1)
+		go func() {
+			got, err := s.Do(s.t.Context(), c)
+			r <- reply{got, err}
+		}()
+		w := s.consumer("w")
+		await(s.t, "the call has ended", func() bool {
+			s.wantCut(w, 8)
+			return len(r) > 0
+		})
+		if got := s.receive(r); got.err != nil || got.Err == nil || got.Err.Code != queue.CodeMismatch {
+			s.t.Errorf("Do() = %+v, want the code %s", got, queue.CodeMismatch)
+		}
+		s.rest()
 	}},
 	{"many malformed entries do not stop what is behind them", func(s *scene) {
 		s.plantedAmong(func() {
@@ -66,13 +89,15 @@ var refuse = []test{
 	}},
 }
 
-// sound are the fields of an entry as accept writes them.
-func (s *scene) sound(envelope string) []string {
+// sound are the fields of an entry as accept writes them, but with some of the
+// values beside the envelope changed, by their place.
+func (s *scene) sound(envelope string, change map[int]string) []string {
 	now := s.stats().At.Microseconds()
-	return []string{
-		"e", envelope, "r", "1", "g", "g", "b", fmt.Sprint(len(envelope)),
-		"t", fmt.Sprint(now), "d", fmt.Sprint(now + 3_600_000_000), "j", "",
+	beside := []string{"1", fmt.Sprint(len(envelope)), fmt.Sprint(now), fmt.Sprint(now + 3_600_000_000), "", "g"}
+	for place, value := range change {
+		beside[place] = value
 	}
+	return []string{"e", envelope, "m", strings.Join(beside, " ")}
 }
 
 // plantedAmong plants between two jobs and fails the test unless those end, and

@@ -37,12 +37,13 @@ for i = 0, n - 1 do
 		out[i + 2] = "full"
 	else
 		local deadline = int(now + timeout)
-		local id = call("XADD", KEYS[lane], "*", "e", envelope, "r", r, "g", group, "b", b, "t", out[1], "d", deadline, "j", job)
+		local id = call("XADD", KEYS[lane], "*", "e", envelope, "m",
+			ARGV[a + 3] .. " " .. ARGV[a + 5] .. " " .. out[1] .. " " .. deadline .. " " .. job .. " " .. group)
 		due[#due + 1] = deadline
 		due[#due + 1] = lane .. ":" .. id
 		if job ~= "" then
 			call("HSET", JOB .. job, "state", "queued", "lane", lane, "entry", id, "method", method,
-				"rows", r, "created", out[1], "deadline", deadline)
+				"rows", ARGV[a + 3], "created", out[1], "deadline", deadline)
 		end
 		depth, bytes, waiting, rows, all, arrived, added = depth + 1, bytes + b, waiting + 1, rows + r, all + r, arrived + r, added + 1
 		out[i + 2] = id

@@ -7,8 +7,8 @@
 --
 -- Returns 1, or 0 if the entry is gone.
 local lane, id = tonumber(ARGV[1]), ARGV[2]
-local e = call("XRANGE", KEYS[lane], id, id)[1]
-if not e then return 0 end
-bury(lane, id, e[2], ARGV[3])
+local fs = fetch(lane, id)
+if not fs then return 0 end
+bury(lane, id, fs, ARGV[3])
 if ARGV[4] ~= "" then finish(ARGV[4], "failed", clock(), tonumber(ARGV[6]), "result", ARGV[5]) end
 return 1

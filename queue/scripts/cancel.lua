@@ -17,10 +17,11 @@ if job ~= "" then
 end
 local who = owner(lane, id)
 if who and who ~= RELEASED then return "running" end
-local v = fields(lane, id)
-if not v then return "gone" end
-waits(lane, -1, -v.r, who and -1 or 0)
-drop(lane, id, v.b)
-refresh(lane, tonumber(v.t))
+local fs = fetch(lane, id)
+if not fs then return "gone" end
+local r, b, t = plain(fs)
+waits(lane, -1, -(r or 1), who and -1 or 0)
+drop(lane, id, b or 0)
+refresh(lane, tonumber(t or 0))
 if job == "" then call("HINCRBY", METER, "n_canceled", 1) end
 return "removed"

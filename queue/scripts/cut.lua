@@ -12,8 +12,7 @@
 -- Returns now in µs, calls, rows, age of the oldest and of the newest, µs to
 -- the nearest deadline or -1, rows arrived so far: all as they were before;
 -- then 1 if calls are left waiting behind the batch, then the batch: for each
--- call lane, entry, leases it lost, envelope, rows, group, bytes, accepted,
--- deadline, job id.
+-- call lane, entry, leases it lost, and its fields e and m.
 --
 -- A call without a group is taken alone, and so is one that lost a lease: it
 -- may be what took its worker down.
@@ -46,39 +45,38 @@ local waited, running = { "ZREM", DUE }, { "ZADD", RUNNING }
 -- Takes a call into the batch and returns true, or false if it does not fit.
 -- What must not run, or cannot, is dropped and counts as taken.
 local function take(lane, id, fs, released)
-	local v = values(fs)
-	local vr = tonumber(v.r)
+	local vrows, vbytes, _, deadline, job, group = plain(fs)
+	local vr = tonumber(vrows) or 1
 	local state, gone = nil, false
-	if not sound(v) then
+	if not vrows then
 		bury(lane, id, fs, UNSOUND)
-		gone, vr = true, 1
-	elseif tonumber(v.d) <= now then
-		drop(lane, id, v.b)
 		gone = true
-		if v.j == "" or finish(v.j, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
-	elseif v.j ~= "" then
-		state = call("HGET", JOB .. v.j, "state")
+	elseif tonumber(deadline) <= now then
+		drop(lane, id, vbytes)
+		gone = true
+		if job == "" or finish(job, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
+	elseif job ~= "" then
+		state = call("HGET", JOB .. job, "state")
 		if not state or terminal(state) then
-			drop(lane, id, v.b)
+			drop(lane, id, vbytes)
 			gone = true
 		end
 	end
 	if not gone then
-		local lost = released and tonumber(call("HGET", CRASHES, id) or 0) or 0
-		local single = v.g == "" or lost > 0
+		local lost = released and tonumber(call("HGET", CRASHES, lane .. ":" .. id) or 0) or 0
+		local single = group == "" or lost > 0
 		if alone or (taken > 0 and (single or taken + vr > most)) then return false end
-		alone, taken, bytes = single, taken + vr, bytes + v.b
+		alone, taken, bytes = single, taken + vr, bytes + #fs[2]
 		local member = lane .. ":" .. id
 		waited[#waited + 1] = member
 		if state then
-			call("HSET", JOB .. v.j, "state", "running", "started", out[1])
-			running[#running + 1] = v.d
+			call("HSET", JOB .. job, "state", "running", "started", out[1])
+			running[#running + 1] = deadline
 			running[#running + 1] = member
 		end
 		if released then call("XCLAIM", KEYS[lane], GROUP, consumer, 0, id, "JUSTID") end
 		local at = #out
-		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, lost, v.e, v.r
-		out[at + 6], out[at + 7], out[at + 8], out[at + 9], out[at + 10] = v.g, v.b, v.t, v.d, v.j
+		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, lost, fs[2], fs[4]
 	end
 	c[lane], r[lane] = c[lane] - 1, r[lane] - vr
 	if released then s[lane] = s[lane] - 1 end

@@ -15,7 +15,7 @@ local m = call("HMGET", METER, "s1", "s2", "s3", "bytes", "n_finished", "n_finis
 for i = 1, 6 do m[i] = tonumber(m[i] or 0) end
 local crashes = call("EXISTS", CRASHES) == 1
 local out, calls, rows, bytes = {}, 0, 0, 0
-local running, of = { "ZREM", RUNNING }, { {}, {}, {} }
+local running, of, waited = { "ZREM", RUNNING }, { {}, {}, {} }, {}
 for i = 1, n do
 	local a = i * 7 - 3
 	local lane, id, ok, r, job, result = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2] == "ok", ARGV[a + 3], ARGV[a + 5], ARGV[a + 6]
@@ -31,8 +31,9 @@ for i = 1, n do
 		if has == RELEASED then
 			waits(lane, -1, -r, -1)
 			call("ZREM", DUE, lane .. ":" .. id)
+			waited[lane] = true
 		end
-		if crashes then call("HDEL", CRASHES, id) end
+		if crashes then call("HDEL", CRASHES, lane .. ":" .. id) end
 		table.insert(of[lane], i)
 	end
 end
@@ -63,6 +64,7 @@ end
 
 for lane = 1, 3 do
 	if #of[lane] > 0 then take_off(lane, of[lane]) end
+	if waited[lane] then refresh(lane) end
 end
 if #running > 2 then call(unpack(running)) end
 if calls > 0 then

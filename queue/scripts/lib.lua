@@ -24,7 +24,7 @@ local call = redis.call
 -- How many dead letters are kept, and how many bytes of them.
 local DEAD_CALLS, DEAD_BYTES = 10000, 67108864
 
-local function int(x) return string.format("%.0f", x) end
+local function int(x) return string.format("%d", x) end
 
 -- Redis's clock in microseconds.
 local function clock()
@@ -39,14 +39,15 @@ local function values(fields)
 	return v
 end
 
--- Whether an entry has all fields that accept writes, and they agree.
+-- What scripts see of an entry without decoding its envelope: rows, bytes,
+-- accepted, deadline, job id or "", group, as text; nil if it is not as accept
+-- writes it.
 local UNSOUND = "fields are missing or contradict each other"
-local function sound(v)
-	if not (v.e and v.r and v.g and v.b and v.t and v.d and v.j) then return false end
-	for _, x in ipairs({ v.r, v.b, v.t, v.d }) do
-		if #x > 16 or not string.find(x, "^%d+$") then return false end
-	end
-	return tonumber(v.r) >= 1 and tonumber(v.b) == #v.e
+local function plain(fs)
+	if #fs ~= 4 or fs[1] ~= "e" or fs[3] ~= "m" then return nil end
+	local r, b, t, d, j, g = string.match(fs[4], "^(%d+) (%d+) (%d+) (%d+) (%S*) (.*)$")
+	if not r or #r > 9 or #t > 16 or #d > 16 or tonumber(r) < 1 or tonumber(b) ~= #fs[2] then return nil end
+	return r, b, t, d, j, g
 end
 
 -- The smallest id behind one.
@@ -66,9 +67,10 @@ local function owner(lane, id)
 	return p[1] and p[1][2]
 end
 
-local function fields(lane, id)
-	local e = call("XRANGE", KEYS[lane], id, id)
-	return e[1] and values(e[1][2])
+-- An entry as XRANGE answers it, or nil if it is gone.
+local function fetch(lane, id)
+	local e = call("XRANGE", KEYS[lane], id, id)[1]
+	return e and e[2]
 end
 
 -- Takes an entry off its stream. Its bytes are given back only if it was there.
@@ -79,17 +81,16 @@ local function drop(lane, id, bytes)
 	end
 	call("ZREM", DUE, lane .. ":" .. id)
 	call("ZREM", RUNNING, lane .. ":" .. id)
-	call("HDEL", CRASHES, id)
+	call("HDEL", CRASHES, lane .. ":" .. id)
 end
 
 -- Gives up an entry: it leaves its lane and is kept as a dead letter, for as
 -- long as there is room.
 local function bury(lane, id, fs, reason)
-	local v = values(fs)
+	local v, _, b = values(fs), plain(fs)
 	local e = v.e or ""
-	call("XADD", DEAD, "*", "reason", reason, "lane", lane, "entry", id,
-		"e", e, "r", v.r or "", "g", v.g or "", "b", v.b or "", "t", v.t or "", "j", v.j or "")
-	drop(lane, id, sound(v) and v.b or 0)
+	call("XADD", DEAD, "*", "reason", reason, "lane", lane, "entry", id, "e", e, "m", v.m or "")
+	drop(lane, id, b or 0)
 	call("HINCRBY", METER, "n_buried", 1)
 	local kept = call("HINCRBY", METER, "dead", #e)
 	while kept > DEAD_BYTES or call("XLEN", DEAD) > DEAD_CALLS do
@@ -112,8 +113,8 @@ end
 local function head(lane, released, last)
 	local p = released > 0 and call("XPENDING", KEYS[lane], GROUP, "-", "+", 1, RELEASED)[1]
 	if p then
-		local v = fields(lane, p[1])
-		return v and tonumber(v.t)
+		local fs = fetch(lane, p[1])
+		return fs and (tonumber((select(3, plain(fs)))) or clock())
 	end
 	if not last then
 		local groups = redis.pcall("XINFO", "GROUPS", KEYS[lane])
@@ -123,14 +124,14 @@ local function head(lane, released, last)
 		end
 	end
 	local e = call("XRANGE", KEYS[lane], last and "(" .. last or "-", "+", "COUNT", 1)[1]
-	return e and tonumber(values(e[2]).t)
+	return e and (tonumber((select(3, plain(e[2])))) or clock())
 end
 
--- Notes when the oldest call of a lane was accepted, after one that waited was
--- dropped that was accepted at t.
+-- Notes when the oldest call of a lane was accepted, after one that waited, and
+-- was accepted at t if that is known, has left.
 local function refresh(lane, t)
 	local m = call("HMGET", METER, "c" .. lane, "o" .. lane, "s" .. lane)
-	if tonumber(m[1] or 0) > 0 and t <= tonumber(m[2] or 0) then
+	if tonumber(m[1] or 0) > 0 and (not t or t <= tonumber(m[2] or 0)) then
 		call("HSET", METER, "o" .. lane, int(head(lane, tonumber(m[3] or 0)) or clock()))
 	end
 end
@@ -152,26 +153,31 @@ end
 
 -- Gives a delivered call back. It waits again, at its old place, and true is
 -- returned, unless it has no time left or its job has ended.
-local function release(lane, id, v, now, retention)
-	local state = v.j ~= "" and (call("HGET", JOB .. v.j, "state") or "expired") or nil
-	if tonumber(v.d) <= now then
-		if not state or finish(v.j, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
+local function release(lane, id, fs, now, retention)
+	local r, b, t, d, j = plain(fs)
+	if not r then
+		bury(lane, id, fs, UNSOUND)
+		return false
+	end
+	local state = j ~= "" and (call("HGET", JOB .. j, "state") or "expired") or nil
+	if tonumber(d) <= now then
+		if not state or finish(j, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
 		state = "expired"
 	end
 	if terminal(state) then
-		drop(lane, id, v.b)
+		drop(lane, id, b)
 		return false
 	end
 	call("XCLAIM", KEYS[lane], GROUP, RELEASED, 0, id, "JUSTID")
 	local w = call("HMGET", METER, "c" .. lane, "o" .. lane)
-	if tonumber(w[1] or 0) <= 0 or tonumber(v.t) < tonumber(w[2] or 0) then
-		call("HSET", METER, "o" .. lane, v.t)
+	if tonumber(w[1] or 0) <= 0 or tonumber(t) < tonumber(w[2] or 0) then
+		call("HSET", METER, "o" .. lane, t)
 	end
-	waits(lane, 1, v.r, 1)
-	call("ZADD", DUE, v.d, lane .. ":" .. id)
+	waits(lane, 1, r, 1)
+	call("ZADD", DUE, d, lane .. ":" .. id)
 	if state then
 		call("ZREM", RUNNING, lane .. ":" .. id)
-		call("HSET", JOB .. v.j, "state", "queued", "started", 0)
+		call("HSET", JOB .. j, "state", "queued", "started", 0)
 	end
 	return true
 end

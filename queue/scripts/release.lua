@@ -14,10 +14,10 @@ local named, given = { {}, {}, {} }, 0
 for i = 0, n - 1 do named[tonumber(ARGV[5 + i * 2])][ARGV[6 + i * 2]] = true end
 
 local function give(lane, id)
-	local v = fields(lane, id)
-	if not v then
+	local fs = fetch(lane, id)
+	if not fs then
 		call("XACK", KEYS[lane], GROUP, id)
-	elseif release(lane, id, v, now, retention) then
+	elseif release(lane, id, fs, now, retention) then
 		given = given + 1
 	end
 end

@@ -27,15 +27,15 @@ end
 local oldest = {}
 for _, member in ipairs(overdue(DUE)) do
 	local lane, id = tonumber(string.sub(member, 1, 1)), string.sub(member, 3)
-	local v = fields(lane, id)
-	local who = v and owner(lane, id)
+	local r, b, t, _, j = plain(fetch(lane, id) or {})
+	local who = r and owner(lane, id)
 	call("ZREM", DUE, member)
-	if v and (not who or who == RELEASED) then
-		waits(lane, -1, -v.r, who and -1 or 0)
-		drop(lane, id, v.b)
-		if v.j == "" or finish(v.j, "expired", now, retention) then expired = expired + 1 end
-		oldest[lane] = math.min(oldest[lane] or now, v.t)
-		seen_bytes = seen_bytes + v.b
+	if r and (not who or who == RELEASED) then
+		waits(lane, -1, -r, who and -1 or 0)
+		drop(lane, id, b)
+		if j == "" or finish(j, "expired", now, retention) then expired = expired + 1 end
+		oldest[lane] = math.min(oldest[lane] or now, t)
+		seen_bytes = seen_bytes + b
 		if seen_bytes > BYTES then
 			out[1] = 1
 			break
@@ -44,33 +44,33 @@ for _, member in ipairs(overdue(DUE)) do
 end
 for lane, t in pairs(oldest) do refresh(lane, t) end
 for _, member in ipairs(overdue(RUNNING)) do
-	local v = fields(tonumber(string.sub(member, 1, 1)), string.sub(member, 3))
-	if v and v.j ~= "" and finish(v.j, "expired", now, retention) then expired = expired + 1 end
+	local _, _, _, _, j = plain(fetch(tonumber(string.sub(member, 1, 1)), string.sub(member, 3)) or {})
+	if j and j ~= "" and finish(j, "expired", now, retention) then expired = expired + 1 end
 	call("ZREM", RUNNING, member)
 end
 if expired > 0 then call("HINCRBY", METER, "n_expired", expired) end
 
 -- A call that lost its worker is given back with a mark, so that it runs alone.
 local function take_back(lane, id)
-	local e = call("XRANGE", KEYS[lane], id, id)[1]
-	if not e then
+	local fs = fetch(lane, id)
+	if not fs then
 		call("XACK", KEYS[lane], GROUP, id)
 		call("ZREM", RUNNING, lane .. ":" .. id)
-		call("HDEL", CRASHES, id)
+		call("HDEL", CRASHES, lane .. ":" .. id)
 		missing = missing + 1
 		return
 	end
-	local v = values(e[2])
-	if not sound(v) then
-		bury(lane, id, e[2], UNSOUND)
+	local r, _, _, _, j = plain(fs)
+	if not r then
+		bury(lane, id, fs, UNSOUND)
 		return
 	end
-	if call("HINCRBY", CRASHES, id, 1) < most then
-		if release(lane, id, v, now, retention) then back = back + 1 end
+	if call("HINCRBY", CRASHES, lane .. ":" .. id, 1) < most then
+		if release(lane, id, fs, now, retention) then back = back + 1 end
 		return
 	end
-	bury(lane, id, e[2], "lost with " .. most .. " workers")
-	if v.j == "" or finish(v.j, "failed", now, retention, "result", ARGV[4]) then out[#out + 1] = v.e end
+	bury(lane, id, fs, "lost with " .. most .. " workers")
+	if j == "" or finish(j, "failed", now, retention, "result", ARGV[4]) then out[#out + 1] = fs[2] end
 end
 
 local function take_back_from(lane, consumer)

@@ -1,0 +1,205 @@
+package queuetest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+func (l *lockstep) cut(t *rapid.T) {
+	i := l.pick(t, instances)
+	ask := queue.Ask{Rows: rapid.IntRange(1, 12).Draw(t, "rows"), Enough: rapid.IntRange(1, 8).Draw(t, "enough")}
+	if rapid.Bool().Draw(t, "patient") {
+		ask.Age = time.Hour
+	}
+	l.cutBy(i, ask)
+}
+
+// cutBy cuts in both worlds and reports whether anything came out.
+func (l *lockstep) cutBy(i int, ask queue.Ask) bool {
+	l.t.Helper()
+	cut := func(w *world) (queue.Cut, string) {
+		c := must(w.consumers[i].Cut(context.Background(), ask))(l.t)
+		said := fmt.Sprintf("%d rows of %d calls, %d arrived, more %v, deadline %v:", c.Rows, c.Calls, c.Arrived, c.More, c.Left > 0)
+		for _, d := range c.Deliveries {
+			said += fmt.Sprintf(" %s(%d rows, group %q, lane %d, suspect %v)", label(d.Inputs), d.Rows, d.Group, d.Lane, d.Suspect)
+			w.had[i][d.ID] = d
+		}
+		return c, said
+	}
+	got, said := cut(l.real)
+	_, want := cut(l.ideal)
+	same(l, fmt.Sprintf("cut by %d of %+v", i, ask), said, want)
+	return len(got.Deliveries) > 0
+}
+
+// some picks calls that a consumer ever had, ended or not.
+func (l *lockstep) some(t *rapid.T, i int) []string {
+	ids := slices.Sorted(maps.Keys(l.real.had[i]))
+	if len(ids) == 0 {
+		t.Skip("it never had a call")
+	}
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, len(ids), rapid.ID).Draw(t, "calls")
+}
+
+func (l *lockstep) finish(t *rapid.T) {
+	i := l.pick(t, instances)
+	ids := l.some(t, i)
+	fails := rapid.SliceOfN(rapid.Bool(), len(ids), len(ids)).Draw(t, "fails")
+	end := func(w *world) queue.Finished {
+		var out []queue.Outcome
+		for k, id := range ids {
+			d := []queue.Delivery{w.had[i][id]}
+			if fails[k] {
+				out = append(out, fail(d)...)
+			} else {
+				out = append(out, echo(d)...)
+			}
+		}
+		return must(w.consumers[i].Finish(context.Background(), out))(l.t)
+	}
+	same(l, "finish", end(l.real), end(l.ideal))
+	l.settle()
+}
+
+// settle compares the replies to the calls that the model does not hold any
+// more.
+func (l *lockstep) settle() {
+	for id, p := range l.awaited {
+		l.model.mu.Lock()
+		held := l.model.shelf(l.runner).find(id)
+		l.model.mu.Unlock()
+		if held == nil {
+			l.answered(id, p)
+		}
+	}
+}
+
+func (l *lockstep) release(t *rapid.T) {
+	i := l.pick(t, instances)
+	ids := l.some(t, i)
+	for _, w := range []*world{l.real, l.ideal} {
+		var ds []queue.Delivery
+		for _, id := range ids {
+			ds = append(ds, w.had[i][id])
+		}
+		if err := w.consumers[i].Release(context.Background(), ds); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (l *lockstep) renew(*rapid.T) {
+	for i := range instances {
+		renew := func(w *world) []string {
+			lost := must(w.consumers[i].Renew(context.Background()))(l.t)
+			slices.Sort(lost)
+			return lost
+		}
+		same(l, fmt.Sprintf("renew by %d", i), renew(l.real), renew(l.ideal))
+	}
+}
+
+func (l *lockstep) cancel(t *rapid.T) {
+	if len(l.jobs) == 0 {
+		t.Skip("there are no jobs")
+	}
+	id := l.someJob(t)
+	got, want := must(l.real.Cancel(context.Background(), id))(t), must(l.ideal.Cancel(context.Background(), id))(t)
+	same(l, "cancel", got.State, want.State)
+}
+
+// crash lets the leases of at most one instance run out, and sweeps.
+func (l *lockstep) crash(t *rapid.T) {
+	l.renew(t)
+	if i := rapid.IntRange(-1, instances-1).Draw(t, "who"); i >= 0 {
+		l.real.Abandon(l.runner+"-w", i)
+		l.ideal.Abandon(l.runner+"-w", i)
+	}
+	got, want := must(l.real.Sweep(context.Background(), l.runner))(t), must(l.ideal.Sweep(context.Background(), l.runner))(t)
+	same(l, "sweep", got, want)
+	l.settle()
+}
+
+func (l *lockstep) leave(t *rapid.T) {
+	i := l.pick(t, instances)
+	for _, w := range []*world{l.real, l.ideal} {
+		if err := w.consumers[i].Leave(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (l *lockstep) stats(w *world) queue.Stats {
+	return must(w.Stats(context.Background(), l.runner))(l.t)[0]
+}
+
+// compare compares what both worlds look like. What callers withdraw takes a
+// moment in the real one.
+func (l *lockstep) compare(t *rapid.T) {
+	look := func(w *world) queue.Stats {
+		s := l.stats(w)
+		s.At, s.Oldest = 0, 0
+		return s
+	}
+	for late := time.Now().Add(patience / 10); look(l.real) != look(l.ideal) && time.Now().Before(late); {
+		pass(time.Millisecond)
+	}
+	same(l, "stats", look(l.real), look(l.ideal))
+	l.compareOldest(t)
+	for id := range l.jobs {
+		got, want := must(l.real.Job(context.Background(), id))(t), must(l.ideal.Job(context.Background(), id))(t)
+		same(l, "job", fmt.Sprint(got.State, got.Started.IsZero(), got.Finished.IsZero(), got.Err), fmt.Sprint(want.State, want.Started.IsZero(), want.Finished.IsZero(), want.Err))
+	}
+}
+
+// compareOldest holds the age of the oldest against the record of the job that
+// is the oldest in the model.
+func (l *lockstep) compareOldest(t *rapid.T) {
+	l.model.mu.Lock()
+	var first *entry
+	l.model.shelf(l.runner).each(func(e *entry) {
+		if e.owner == "" && (first == nil || e.accepted < first.accepted) {
+			first = e
+		}
+	})
+	l.model.mu.Unlock()
+	if first == nil || first.job == nil {
+		return
+	}
+	created := must(l.real.Job(context.Background(), first.call.ID))(t).Created
+	s := l.stats(l.real)
+	if want := at(s.At).Sub(created); s.Oldest != want {
+		t.Fatalf("the oldest is %s old, want %s", s.Oldest, want)
+	}
+}
+
+// drain runs all that is left and tests that nothing stays.
+func (l *lockstep) drain() {
+	for i := range instances {
+		for _, w := range []*world{l.real, l.ideal} {
+			if err := w.consumers[i].Leave(context.Background()); err != nil {
+				l.t.Fatal(err)
+			}
+		}
+	}
+	for l.cutBy(0, queue.Ask{Rows: 4, Enough: 1}) {
+		for _, w := range []*world{l.real, l.ideal} {
+			must(w.consumers[0].Finish(context.Background(), echo(slices.Collect(maps.Values(w.had[0])))))(l.t)
+		}
+		l.settle()
+	}
+	l.compare(l.t)
+	if len(l.awaited) > 0 {
+		l.t.Fatalf("%d awaited calls are still in the queue", len(l.awaited))
+	}
+	if left := l.real.Leftovers(l.runner); len(left) > 0 {
+		l.t.Fatalf("at rest there are %s", left)
+	}
+}
