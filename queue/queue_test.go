@@ -17,7 +17,9 @@ const runner = "ocr"
 type bench struct {
 	*queue.Queue
 	*queue.Producer
-	t *testing.T
+
+	gateway string
+	t       *testing.T
 }
 
 func setup(t *testing.T, change ...func(*queue.Config)) *bench {
@@ -36,7 +38,8 @@ func connect(t *testing.T, c queue.Config) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := q.NewProducer("gw-" + redistest.Prefix())
+	gateway := "gw-" + redistest.Prefix()
+	p := q.NewProducer(gateway)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -49,7 +52,7 @@ func connect(t *testing.T, c queue.Config) *bench {
 			t.Errorf("Close() = %v", err)
 		}
 	})
-	return &bench{q, p, t}
+	return &bench{q, p, gateway, t}
 }
 
 func call(s string) queue.Call {
