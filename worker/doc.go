@@ -6,7 +6,7 @@
 //
 //	puller ── load ──► executor ── ending ──► finisher
 //	  │ ▲                 │                      │
-//	  │ └─ how long ──────┘                      │
+//	  │ └───── done ──────┴──────────────────────┤
 //	 Cut, Wait                           Finish, Release
 //
 // The puller owns the former and asks the queue; the executor owns the runnable;

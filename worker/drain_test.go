@@ -31,7 +31,7 @@ func TestDrainingEndsWhatRunsAndTakesNothingMore(t *testing.T) {
 		if s.worker.Ready() || s.worker.NotReady()[served] != "draining" {
 			t.Errorf("a draining worker says %v", s.worker.NotReady())
 		}
-		if n := len(q.beats); n == 0 || !q.beats[n-1].Draining {
+		if !q.lastBeat().Draining {
 			t.Error("no heartbeat says that the worker drains")
 		}
 		if err := <-s.done; err != nil {
@@ -99,8 +99,8 @@ func TestABatchCutAheadIsGivenBackWhenDraining(t *testing.T) {
 		q.put(call(1, 1))
 		time.Sleep(500 * time.Millisecond)
 		q.put(call(2, 2))
-		for len(q.waiting) > 0 {
-			time.Sleep(time.Millisecond)
+		for waiting := 1; waiting > 0; time.Sleep(time.Millisecond) {
+			q.do(func() { waiting = len(q.waiting) })
 		}
 		s.end() // the second is in hand, the first still runs
 		q.want(t, 1, "[2]")

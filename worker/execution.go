@@ -16,8 +16,11 @@ type execution struct {
 	method *method
 	asked  time.Time
 
-	// timing is that of the last attempt.
+	// timing is that of the last attempt, rows that of the first; 0 if there was
+	// none because every deadline had passed.
 	timing queue.Timing
+	rows   int
+	failed bool // an attempt did
 
 	outcomes []queue.Outcome
 	// back are calls whose execution was cut short by the end of the worker.
@@ -39,8 +42,11 @@ func (x *execution) run(ctx context.Context, items []item) {
 	if err == nil {
 		err = x.attempt(ctx, items)
 	}
+	if err == nil {
+		return
+	}
+	x.failed = true
 	switch {
-	case err == nil:
 	case ctx.Err() != nil:
 		for i := range items {
 			x.back = append(x.back, *items[i].delivery)
@@ -87,6 +93,9 @@ func (x *execution) attempt(ctx context.Context, items []item) error {
 	defer cancel()
 	began := time.Now()
 	outputs, failed, err := x.method.compute(ctx, inputs, rows)
+	if x.rows == 0 {
+		x.rows = rows
+	}
 	x.timing = queue.Timing{Batch: began.Sub(x.asked), Execute: time.Since(began), Rows: rows}
 	if err != nil {
 		return err

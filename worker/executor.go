@@ -53,8 +53,8 @@ func (e *executor) run(pull, work context.Context) {
 }
 
 // execute runs the batches of a load. The puller learns that they are done
-// before the finisher takes the last of them, so that it is already asking for
-// the next while replies are written.
+// before the finisher takes the last of them, so that the next cut is under way
+// while replies are written.
 func (e *executor) execute(pull, work context.Context, l *load) {
 	var spans []span
 	end := ending{meters: e.unknown, asked: l.asked, outcomes: l.refused}
@@ -79,29 +79,26 @@ func (e *executor) execute(pull, work context.Context, l *load) {
 	}
 }
 
-// batch runs one batch. The span is zero unless it ran at once, without an
-// error: others say nothing of what a batch costs.
+// batch runs one batch. The span is zero unless it ran at once, in one piece and
+// without an error: others say nothing of what a batch costs.
 func (e *executor) batch(work context.Context, l *load, b batch, reason batching.Reason) (ending, span) {
 	x := execution{method: b.method, asked: l.asked, outcomes: make([]queue.Outcome, 0, len(b.items))}
 	began := time.Now()
 	x.run(work, b.items)
-	took := time.Since(began)
-	meters := b.method.meters
-	meters.batch(l, b, reason, began, took)
-	e.runner.batches.Add(1)
-	e.runner.rows.Add(int64(b.rows))
-	failed := 0
-	for i := range x.outcomes {
-		if x.outcomes[i].Reply.Err != nil {
-			failed++
-		}
+	if x.rows > 0 {
+		b.method.meters.batch(l, b, reason, began, time.Since(began))
+		e.runner.batches.Add(1)
+		e.runner.rows.Add(int64(x.rows))
 	}
 	if x.err != nil {
-		e.runner.log.WarnContext(work, "calls failed", "method", b.method.Name, "calls", len(b.items), "failed", failed, "err", x.err)
+		e.runner.log.WarnContext(work, "calls failed", "method", b.method.Name, "calls", len(b.items), "err", x.err)
 	}
-	end := ending{meters: meters.endings, asked: l.asked, outcomes: x.outcomes, back: x.back}
-	if failed > 0 || len(x.back) > 0 || x.timing.Rows != b.rows {
+	if len(x.back) > 0 {
+		e.runner.cutShort.Store(true)
+	}
+	end := ending{meters: b.method.meters.endings, asked: l.asked, outcomes: x.outcomes, back: x.back}
+	if x.failed || x.timing.Rows != x.rows || x.rows > b.method.maxRows {
 		return end, span{}
 	}
-	return end, span{b.rows, x.timing.Execute}
+	return end, span{x.rows, x.timing.Execute}
 }

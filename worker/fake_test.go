@@ -75,11 +75,21 @@ func (q *fakeQueue) times(what string) []time.Duration {
 	return ts
 }
 
-// do changes the queue.
+// do changes the queue, or looks at it, while a worker uses it.
 func (q *fakeQueue) do(f func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	f()
+}
+
+// lastBeat is the last heartbeat.
+func (q *fakeQueue) lastBeat() (b queue.Heartbeat) {
+	q.do(func() {
+		if n := len(q.beats); n > 0 {
+			b = q.beats[n-1]
+		}
+	})
+	return b
 }
 
 // put accepts calls.

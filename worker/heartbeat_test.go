@@ -21,7 +21,7 @@ func TestHeartbeatsTellWhatTheWorkerDoes(t *testing.T) {
 		q.put(call(1, 1, 2), call(2, 3), call(3, 13))
 		s := play(t, q, r, kindOf(double("run", broken(13))))
 		time.Sleep(10 * time.Second)
-		got := q.beats[len(q.beats)-1]
+		got := q.lastBeat()
 		if got.Worker != "w" || got.Instances != 2 || got.Busy != 0 || got.Batches != 1 || got.Rows != 4 || got.Calls != 3 || got.Failed != 1 {
 			t.Errorf("heartbeat %+v", got)
 		}
@@ -41,13 +41,13 @@ func TestHeartbeatsCarryTheCostModelAndWhoIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
 		s := learnt(t, q)
-		got := q.beats[len(q.beats)-1]
+		got := q.lastBeat()
 		if total := got.FixedMS + got.PerRowMS; total < 999 || total > 1001 {
 			t.Errorf("a row costs %v + %v ms, want 1000 in all", got.FixedMS, got.PerRowMS)
 		}
 		q.put(call(1, make([]int64, 64)...)) // eight pieces of a second
 		time.Sleep(5 * time.Second)
-		if got := q.beats[len(q.beats)-1]; got.Busy != 1 {
+		if got := q.lastBeat(); got.Busy != 1 {
 			t.Errorf("%d instances are busy, want 1", got.Busy)
 		}
 		wantMetric(t, s, `ekiben_instances{runner="fake",state="busy"} 1`)
@@ -66,7 +66,7 @@ func TestLatencyIsThatOfTheLastMinute(t *testing.T) {
 		time.Sleep(time.Second)
 		q.put(call(1, 1), call(2, 2))
 		time.Sleep(20 * time.Second)
-		counts := q.beats[len(q.beats)-1].Latency
+		counts := q.lastBeat().Latency
 		if len(counts) != queue.LatencyBuckets {
 			t.Fatalf("%d buckets, want %d", len(counts), queue.LatencyBuckets)
 		}
@@ -82,7 +82,7 @@ func TestLatencyIsThatOfTheLastMinute(t *testing.T) {
 			t.Errorf("%d calls took 10ms to 14ms and %d did not, want 2 and none", near, elsewhere)
 		}
 		time.Sleep(50 * time.Second)
-		if counts := q.beats[len(q.beats)-1].Latency; counts != nil {
+		if counts := q.lastBeat().Latency; counts != nil {
 			t.Errorf("after a minute it is still %v", counts)
 		}
 		s.end()
@@ -99,10 +99,10 @@ func TestARunnerThatTheQueueLostIsAnnouncedAgain(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		q.do(func() { q.spec = nil })
 		time.Sleep(4 * time.Second)
+		s.end()
 		if q.spec == nil {
 			t.Error("the runner is still unknown")
 		}
-		s.end()
 	})
 }
 

@@ -143,7 +143,11 @@ func (instances) Describe(out chan<- *prometheus.Desc) { out <- instancesDesc() 
 func (c instances) Collect(out chan<- prometheus.Metric) {
 	for _, r := range c.runners {
 		live, busy := r.live.Load(), r.busy.Load()
-		for state, n := range map[string]int64{"starting": int64(len(r.consumers)) - live, "idle": max(live-busy, 0), "busy": busy} {
+		starting := int64(len(r.consumers)) - live
+		if r.draining.Load() {
+			starting = 0
+		}
+		for state, n := range map[string]int64{"starting": starting, "idle": max(live-busy, 0), "busy": busy} {
 			out <- prometheus.MustNewConstMetric(instancesDesc(), prometheus.GaugeValue, float64(n), r.options.Name, state)
 		}
 	}

@@ -72,7 +72,7 @@ func TestMetricsCountBatchesAndCalls(t *testing.T) {
 			`ekiben_calls_finished_total{method="run",outcome="succeeded",runner="fake"} 9`,
 			`ekiben_calls_finished_total{method="run",outcome="failed",runner="fake"} 1`,
 			`ekiben_bisections_total{method="run",runner="fake"} 1`,
-			`ekiben_instances{runner="fake",state="starting"} 1`,
+			`ekiben_instances{runner="fake",state="starting"} 0`,
 		} {
 			wantMetric(t, s, line)
 		}

@@ -74,6 +74,7 @@ func TestFinishIsGivenUpWhenTheLeaseIsOver(t *testing.T) {
 		q.put(call(1, 1))
 		s := play(t, q, options(), kindOf(double("run", nil)))
 		time.Sleep(20 * time.Second)
+		s.end()
 		if len(q.released) != 1 {
 			t.Errorf("given back %v, want call 1", q.released)
 		}
@@ -83,7 +84,6 @@ func TestFinishIsGivenUpWhenTheLeaseIsOver(t *testing.T) {
 		if !strings.Contains(s.log.String(), "gave up") {
 			t.Errorf("the log does not say so: %s", s.log)
 		}
-		s.end()
 	})
 }
 

@@ -29,12 +29,13 @@ type puller struct {
 // a question whose answer nobody reads would leave calls behind.
 func (p *puller) run(pull, io context.Context) {
 	defer close(p.loads)
-	for running := p.pull(pull, io); running != nil; {
+	more := true
+	for running := p.pull(pull, io, more); running != nil; running = p.pull(pull, io, more) {
 		p.loads <- running
 		for next := running; next != nil; {
 			running, next = next, p.ahead(pull, io, next)
 		}
-		running = p.pull(pull, io)
+		more = running.more
 	}
 }
 
@@ -93,8 +94,15 @@ func (p *puller) learn(spans []span) {
 }
 
 // pull asks and waits, as the former decides, until there is a load. It returns
-// nil when pull is done.
-func (p *puller) pull(pull, io context.Context) *load {
+// nil when pull is done. If no more calls waited when the last load was cut, the
+// first thing is the bell, which has rung if any have come since: a question
+// about nothing would get into the way of the replies that are being written.
+func (p *puller) pull(pull, io context.Context, more bool) *load {
+	if !more {
+		if err := p.wait(pull, io, batching.MaxIdle); err != nil {
+			sleep(pull, p.pause.next())
+		}
+	}
 	ask := p.former.Ask()
 	for pull.Err() == nil {
 		l, facts, err := p.ask(io, ask)

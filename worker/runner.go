@@ -32,6 +32,7 @@ type runner struct {
 	spec     atomic.Pointer[[]byte]
 	ready    atomic.Bool
 	draining atomic.Bool
+	cutShort atomic.Bool   // calls that ran when the drain timeout was over went back
 	beatNow  chan struct{} // holds one: a heartbeat is due now
 
 	// For heartbeats, written by all instances.
@@ -55,8 +56,8 @@ func newRunner(options runnables.Runner, kind runnables.Kind, w *Worker) *runner
 }
 
 // serve makes the instances, announces the runner, and serves until pull is done
-// and what had been taken is ended. work stops what then still runs, io is for
-// talking to the queue.
+// and what had been taken is ended. work stops what then still runs, which is
+// ErrDrained; io is for talking to the queue.
 func (r *runner) serve(pull, work, io context.Context) error {
 	defer context.AfterFunc(pull, func() {
 		r.draining.Store(true)
@@ -72,6 +73,9 @@ func (r *runner) serve(pull, work, io context.Context) error {
 	stopSweeping()
 	keepers.Wait()
 	r.leave(io)
+	if err == nil && r.cutShort.Load() {
+		err = ErrDrained
+	}
 	if err != nil {
 		return fmt.Errorf("worker: runner %q: %w", r.options.Name, err)
 	}

@@ -126,12 +126,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	case err = <-served:
 	case <-io.Done():
 		w.leave(io)
+		err = fmt.Errorf("worker: %w: a method does not return", ErrDrained)
 	}
 	stopIO()
 	upkeep.Wait()
-	if cause := context.Cause(work); cause != nil {
-		err = errors.Join(err, fmt.Errorf("worker: %w", cause))
-	}
 	return err
 }
 
