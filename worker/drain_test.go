@@ -129,7 +129,7 @@ func TestWhatRunsWhenTheDrainTimeoutIsOverGoesBack(t *testing.T) {
 			t.Errorf("Run() = %v, want ErrDrained", err)
 		}
 		if got := time.Since(q.start); got != 26*time.Second {
-			t.Errorf("ended after %s, want 26s", got)
+			t.Errorf("ended after %s, want 26s: %v", got, q.events)
 		}
 		if !errors.Is(cause, worker.ErrDrained) {
 			t.Errorf("the method was stopped by %v, want ErrDrained", cause)

@@ -98,7 +98,7 @@ func (p *puller) learn(spans []span) {
 // first thing is the bell, which has rung if any have come since: a question
 // about nothing would get into the way of the replies that are being written.
 func (p *puller) pull(pull, io context.Context, more bool) *load {
-	if !more {
+	if !more && pull.Err() == nil {
 		if err := p.wait(pull, io, batching.MaxIdle); err != nil {
 			sleep(pull, p.pause.next())
 		}
