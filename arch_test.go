@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 // onlyIn lists, for libraries that have one home, where that is. A library
 // counts with all packages below it.
 var onlyIn = map[string][]string{
-	"github.com/redis/go-redis/v9":     {"queue"},
+	"github.com/redis/go-redis/v9":     {"queue", "queue/queuetest"},
 	"github.com/hibiken/asynq":         {"queue/tasks"},
 	"github.com/alicebob/miniredis/v2": {"queue/embedded"},
 	"github.com/labstack/echo/v4":      {"gateway", "loadtest/bench"},

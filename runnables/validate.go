@@ -44,7 +44,7 @@ func (m Method) validate() error {
 	if m.fault != nil {
 		return fmt.Errorf("method %q: %w", m.Name, m.fault)
 	}
-	err := m.Signature.Validate() //nolint:staticcheck // the signature is checked, not the method
+	err := m.Signature.Validate()
 	if m.Run == nil {
 		err = errors.Join(err, fmt.Errorf("method %q: Run is nil", m.Name))
 	}

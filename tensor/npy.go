@@ -13,8 +13,8 @@ import (
 //
 //	magic     6 bytes  "\x93NUMPY"
 //	version   2 bytes  major and minor: 1.0, 2.0 or 3.0
-//	length    u16 in version 1, u32 in the others, little-endian: of the fields
-//	fields    bytes    a Python dict literal: descr, fortran_order, shape
+//	length    u16 in version 1, u32 in the others, little-endian: of what follows
+//	header    bytes    a Python dict literal: descr, fortran_order, shape
 //	data      bytes    to the end
 
 const npyMagic = "\x93NUMPY"

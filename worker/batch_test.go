@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,20 +73,24 @@ func TestCallsRunTogetherInTheOrderOfTheirGroups(t *testing.T) {
 		{"one call", []queue.Delivery{call(1, 1)}, "run[1]"},
 		{"calls of one group", []queue.Delivery{call(1, 1, 2), call(2, 3), call(3, 4)}, "run[1 2 3 4]"},
 		{
-			"groups that alternate", []queue.Delivery{wide(1, "a", 1), wide(2, "b", 2), wide(3, "a", 3), wide(4, "c", 4), wide(5, "b", 5)},
+			"groups that alternate",
+			[]queue.Delivery{wide(1, "a", 1), wide(2, "b", 2), wide(3, "a", 3), wide(4, "c", 4), wide(5, "b", 5)},
 			"run[1 3] run[2 5] run[4]",
 		},
 		{"methods that alternate", []queue.Delivery{call(1, 1), callOf("low", 2, 2), call(3, 3)}, "run[1 3] low[2]"},
 		{
-			"a method with smaller batches", []queue.Delivery{callOf("low", 1, 1), callOf("low", 2, 2, 3), callOf("low", 3, 4, 5), callOf("low", 4, 6)},
+			"a method with smaller batches",
+			[]queue.Delivery{callOf("low", 1, 1), callOf("low", 2, 2, 3), callOf("low", 3, 4, 5), callOf("low", 4, 6)},
 			"low[1 2 3] low[4 5 6]",
 		},
 		{
-			"a call that does not fit the rest", []queue.Delivery{callOf("low", 1, 1, 2), callOf("low", 2, 3, 4), callOf("low", 3, 5)},
+			"a call that does not fit the rest",
+			[]queue.Delivery{callOf("low", 1, 1, 2), callOf("low", 2, 3, 4), callOf("low", 3, 5)},
 			"low[1 2] low[3 4 5]",
 		},
 		{
-			"a call larger than a batch", []queue.Delivery{call(1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)},
+			"a call larger than a batch",
+			[]queue.Delivery{call(1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)},
 			"run[1 2 3 4 5 6 7 8] run[9 10 11 12 13 14 15 16] run[17]",
 		},
 	} {
@@ -119,10 +124,8 @@ var errBroken = errors.New("broken")
 func broken(values ...int64) func(context.Context, []int64) error {
 	return func(_ context.Context, rows []int64) error {
 		for _, row := range rows {
-			for _, v := range values {
-				if row == v {
-					return errBroken
-				}
+			if slices.Contains(values, row) {
+				return errBroken
 			}
 		}
 		return nil
@@ -213,10 +216,8 @@ func TestOutputsThatDoNotFitNeverShiftResults(t *testing.T) {
 				m.Run = func(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
 					out, err := run(ctx, in)
 					rows, _ := tensor.Values[int64](in[0])
-					for _, row := range rows {
-						if row == 13 {
-							return spoil(out), err
-						}
+					if slices.Contains(rows, 13) {
+						return spoil(out), err
 					}
 					return out, err
 				}

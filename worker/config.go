@@ -18,7 +18,7 @@ type Config struct {
 	// DrainTimeout is how long batches that run may go on after the worker was
 	// told to stop. What is not finished by then is given back. Default: 25s, to
 	// fit into the 30s that Kubernetes grants.
-	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT"`
+	DrainTimeout time.Duration `env:"WORKER_DRAIN_TIMEOUT"`
 }
 
 // DefaultConfig returns the configuration that most workers run with.

@@ -59,17 +59,17 @@ func (l *latency) counts(now time.Time) []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	oldest := int64(now.Sub(l.start)/latencySlot) - latencySlots + 1
-	counts, any := make([]int64, queue.LatencyBuckets), false
+	counts, some := make([]int64, queue.LatencyBuckets), false
 	for s := range l.slots {
 		if l.slots[s].epoch < oldest {
 			continue
 		}
 		for i, n := range l.slots[s].counts {
 			counts[i] += n
-			any = any || n > 0
+			some = some || n > 0
 		}
 	}
-	if !any {
+	if !some {
 		return nil
 	}
 	return counts

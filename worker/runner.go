@@ -89,7 +89,7 @@ func (r *runner) runInstances(pull, work, io context.Context) error {
 	defer r.closeInstances(all)
 	if err != nil {
 		if pull.Err() != nil {
-			return nil //nolint:nilerr // told to stop before it was ready
+			return nil // told to stop before it was ready
 		}
 		return err
 	}
