@@ -53,42 +53,6 @@ func TestDrainingEndsWhatRunsAndTakesNothingMore(t *testing.T) {
 	})
 }
 
-// learnt is a worker whose method takes a second a batch, and that knows it.
-func learnt(t *testing.T, q *fakeQueue) *stage {
-	t.Helper()
-	q.cutTakes = 10 * time.Millisecond
-	q.put(call(100, 1))
-	s := play(t, q, options(), kindOf(double("run", slow(time.Second))))
-	time.Sleep(10 * time.Second)
-	q.want(t, 100, "[2]")
-	return s
-}
-
-func TestTheNextBatchIsCutWhenTheRunningOneIsAboutToEnd(t *testing.T) {
-	t.Parallel()
-
-	synctest.Test(t, func(t *testing.T) {
-		q := newFakeQueue()
-		s := learnt(t, q)
-		q.put(call(1, 1))
-		time.Sleep(500 * time.Millisecond)
-		q.put(call(2, 2))
-		time.Sleep(10 * time.Second)
-		s.end()
-		cuts, ends := q.times("cut"), q.times("finish")
-		if len(ends) != 3 || ends[2]-ends[1] != time.Second {
-			t.Fatalf("batches ended at %v, want the last two a second apart", ends)
-		}
-		// Asked ten milliseconds before the end, the answer is there at the end.
-		if !slices.Contains(cuts, ends[1]) {
-			t.Errorf("cuts at %v, want one at %v", cuts, ends[1])
-		}
-		if wait := q.replies["2"].Timing.Batch; wait > 11*time.Millisecond {
-			t.Errorf("the second call was cut %s before it ran", wait)
-		}
-	})
-}
-
 func TestABatchCutAheadIsGivenBackWhenDraining(t *testing.T) {
 	t.Parallel()
 

@@ -32,6 +32,8 @@ type fakeQueue struct {
 	start    time.Time
 	arrived  int64
 	bell     bool
+	ringAt   int           // rows that ring the bell when a call comes,
+	until    time.Duration // or the time from which any call does
 	rings    int
 	spec     []byte
 	replies  map[string]queue.Reply
@@ -101,7 +103,11 @@ func (q *fakeQueue) put(ds ...queue.Delivery) {
 		q.arrived += int64(d.Rows)
 		q.waiting = append(q.waiting, d)
 	}
-	q.bell = true
+	rows := 0
+	for _, d := range q.waiting {
+		rows += d.Rows
+	}
+	q.bell = q.bell || rows >= q.ringAt || time.Since(q.start) >= q.until
 }
 
 func (q *fakeQueue) Announce(_ context.Context, _ string, spec []byte) error {
@@ -174,7 +180,13 @@ func (c *fakeConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error) 
 			cut.Oldest = now - d.Waited
 		}
 	}
-	if cut.Calls == 0 || cut.Rows < ask.Enough && cut.Oldest < ask.Age {
+	q := c.q
+	q.ringAt, q.until, q.bell = 1, 0, q.bell && cut.Calls > 0
+	if cut.Calls == 0 {
+		return cut, nil
+	}
+	if cut.Rows < ask.Enough && cut.Oldest < ask.Age {
+		q.ringAt, q.until = ask.Enough, now-cut.Oldest+ask.Age
 		return cut, nil
 	}
 	rows := 0

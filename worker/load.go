@@ -26,8 +26,11 @@ type load struct {
 	// refused are the calls that do not fit this worker's signature.
 	refused []queue.Outcome
 
-	// more calls waited behind the cut.
-	more bool
+	// more calls waited behind the cut. now is the queue's clock and arrived its
+	// counter then.
+	more    bool
+	now     time.Duration
+	arrived int64
 }
 
 // batch is what is executed together: calls of one group, of at most maxRows

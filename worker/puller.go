@@ -29,42 +29,62 @@ type puller struct {
 // a question whose answer nobody reads would leave calls behind.
 func (p *puller) run(pull, io context.Context) {
 	defer close(p.loads)
-	more := true
-	for running := p.pull(pull, io, more); running != nil; running = p.pull(pull, io, more) {
+	for running := p.pull(pull, io, batching.Decision{Ask: p.former.Ask()}); running != nil; {
 		p.loads <- running
-		for next := running; next != nil; {
-			running, next = next, p.ahead(pull, io, next)
+		next, then := p.ahead(pull, io, running)
+		for next != nil {
+			next, then = p.ahead(pull, io, next)
 		}
-		more = running.more
+		running = p.pull(pull, io, then)
 	}
 }
 
-// ahead waits until the running load is done, and answers the load that was cut
-// ahead while it ran, if any, which is then in the hands of the executor.
-func (p *puller) ahead(pull, io context.Context, running *load) *load {
+// ahead waits until the running load is done. It answers the load that was cut
+// ahead while it ran, which is then in the hands of the executor; or, if there is
+// none, what to do next.
+func (p *puller) ahead(pull, io context.Context, running *load) (*load, batching.Decision) {
 	wait, worth := p.untilAhead(running)
 	if !worth {
 		p.learn(<-p.done)
-		return nil
+		return nil, p.after(running)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case spans := <-p.done:
 		p.learn(spans)
-		return nil
+		return nil, p.after(running)
 	case <-timer.C:
 	}
-	var next *load
 	// The executor may still hold the load before the running one, while the
 	// finisher is slow: there is one ahead already then.
-	if pull.Err() == nil && len(p.loads) == 0 {
-		if next, _, _ = p.ask(io, p.former.Ask()); next != nil {
-			p.loads <- next
-		}
+	if pull.Err() != nil || len(p.loads) > 0 {
+		p.learn(<-p.done)
+		return nil, p.after(running)
+	}
+	next, facts, err := p.ask(io, p.former.Ask())
+	if next != nil {
+		p.loads <- next
 	}
 	p.learn(<-p.done)
-	return next
+	switch {
+	case next != nil:
+		return next, batching.Decision{}
+	case err != nil:
+		return nil, batching.Decision{Ask: p.former.Ask()}
+	default:
+		return nil, p.former.Decide(facts)
+	}
+}
+
+// after is what to do after a load. If it left nothing behind that is to wait for
+// the bell, which has rung if any calls have come since: a question about nothing
+// would get into the way of the replies that are being written.
+func (p *puller) after(l *load) batching.Decision {
+	if l.more {
+		return batching.Decision{Ask: p.former.Ask()}
+	}
+	return p.former.Decide(batching.Facts{Now: l.now, Arrived: l.arrived})
 }
 
 // untilAhead is how long to wait before asking for the next load while this one
@@ -93,30 +113,27 @@ func (p *puller) learn(spans []span) {
 	}
 }
 
-// pull asks and waits, as the former decides, until there is a load. It returns
-// nil when pull is done. If no more calls waited when the last load was cut, the
-// first thing is the bell, which has rung if any have come since: a question
-// about nothing would get into the way of the replies that are being written.
-func (p *puller) pull(pull, io context.Context, more bool) *load {
-	if !more && pull.Err() == nil {
-		if err := p.wait(pull, io, batching.MaxIdle); err != nil {
-			sleep(pull, p.pause.next())
+// pull waits and asks, as the former decides, until there is a load. It returns
+// nil when pull is done. d is what the former decided last.
+func (p *puller) pull(pull, io context.Context, d batching.Decision) *load {
+	for first := true; pull.Err() == nil; first = false {
+		began := time.Now()
+		err := p.wait(pull, io, d.Wait)
+		if first && d.Wait == batching.MaxIdle && time.Since(began) < minBell {
+			d.Ask = p.former.Ask() // not idle at all: calls came while it was busy
 		}
-	}
-	ask := p.former.Ask()
-	for pull.Err() == nil {
-		l, facts, err := p.ask(io, ask)
-		if l != nil {
-			return l
-		}
-		if err == nil {
-			d := p.former.Decide(facts)
-			ask = d.Ask
-			err = p.wait(pull, io, d.Wait)
+		var facts batching.Facts
+		if err == nil && pull.Err() == nil {
+			var l *load
+			if l, facts, err = p.ask(io, d.Ask); l != nil {
+				return l
+			}
 		}
 		if err != nil {
 			sleep(pull, p.pause.next())
-			ask = p.former.Ask()
+			d = batching.Decision{Ask: p.former.Ask()}
+		} else {
+			d = p.former.Decide(facts)
 		}
 	}
 	return nil
@@ -138,7 +155,7 @@ func (p *puller) ask(io context.Context, ask batching.Ask) (*load, batching.Fact
 	for i := range cut.Deliveries {
 		rows += cut.Deliveries[i].Rows
 	}
-	l.more = cut.More
+	l.more, l.now, l.arrived = cut.More, cut.Now, cut.Arrived
 	l.reason = p.former.Took(batching.Cut{
 		Facts: batching.Facts(cut.Facts), Rows: rows, Calls: len(cut.Deliveries), More: cut.More, Asked: ask,
 	})
