@@ -20,7 +20,7 @@ const module = "github.com/ekiben/ekiben"
 // that ends in /... stands for all below it. Commands and examples may import
 // anything.
 var mayImport = map[string][]string{
-	"":                        {"gateway", "worker", "queue", "queue/embedded", "runnables", "runnables/...", "internal/runnerfile"},
+	"":                        {"gateway", "worker", "queue", "queue/embedded", "runnables", "runnables/...", "internal/runnerfile", "internal/variables"},
 	"tensor":                  {},
 	"batching":                {},
 	"batching/simulate":       {"batching"},
@@ -40,7 +40,8 @@ var mayImport = map[string][]string{
 	"internal/redistest":      {},
 	"internal/tcpproxy":       {},
 	"internal/runnerfile":     {"runnables"},
-	"internal/settingsdoc":    {},
+	"internal/settingsdoc":    {"internal/variables"},
+	"internal/variables":      {},
 	"test/e2e":                {},
 }
 

@@ -41,7 +41,11 @@ type problem struct {
 // do sends a request and returns the answer's body, or the gateway's problem as
 // an error.
 func (r *remote) do(ctx context.Context, method, path string, body []byte, header http.Header) ([]byte, http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.url, "/")+path, bytes.NewReader(body))
+	base := strings.TrimSuffix(r.url, "/")
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, fmt.Errorf("--url: %w", err)
 	}
@@ -77,7 +81,7 @@ func callCommand() *cobra.Command {
 			"  echo 'from a pipe' | ekiben call sentiment is_positive --file - --type text/plain",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			body, header, err := in.read(cmd.InOrStdin())
+			body, header, err := in.read(cmd)
 			if err != nil {
 				return err
 			}
@@ -115,16 +119,16 @@ func (in *callInput) flags(c *cobra.Command) {
 	c.MarkFlagsOneRequired("text", "json", "file")
 }
 
-func (in *callInput) read(stdin io.Reader) (body []byte, header http.Header, err error) {
+func (in *callInput) read(c *cobra.Command) (body []byte, header http.Header, err error) {
 	header = http.Header{}
 	switch {
 	case in.file == "-":
-		body, err = io.ReadAll(stdin)
+		body, err = io.ReadAll(c.InOrStdin())
 		header.Set("Content-Type", cmp.Or(in.mediaType, "application/octet-stream"))
-	case in.file != "":
+	case c.Flags().Changed("file"):
 		body, err = os.ReadFile(in.file)
 		header.Set("Content-Type", cmp.Or(in.mediaType, mediaTypeOf(in.file)))
-	case in.json != "":
+	case c.Flags().Changed("json"):
 		if !json.Valid([]byte(in.json)) {
 			return nil, nil, errors.New("--json is not valid JSON")
 		}

@@ -72,20 +72,33 @@ func BuiltIn() runnables.Kinds {
 }
 
 // Main is the main function of a binary: it reads the command line and the
-// environment, runs until it is told to stop by SIGINT or SIGTERM, and exits. A
-// second signal ends it at once.
+// environment, runs until it is told to stop by SIGINT or SIGTERM, and exits. The
+// same signal once more ends it at once; the other one does not, because a
+// Procfile runner sends SIGTERM after the terminal has sent SIGINT.
 func Main(app App) {
 	floor := heapFloor()
 	defer runtime.KeepAlive(floor)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from here on signals have their default effect
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		first := <-signals
+		stop()
+		for again := range signals {
+			if again == first {
+				os.Exit(exitForced)
+			}
+		}
+	}()
 	err := app.command().ExecuteContext(ctx)
-	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
+
+// exitForced is the status of a process that was told twice to stop.
+const exitForced = 130
 
 // heapFloor is memory that is never touched, and so takes none. It makes the
 // garbage collector believe in a heap of that size: gateways and workers have a

@@ -193,17 +193,15 @@ func (p *process) run(ctx context.Context) error {
 	if p.worker != nil && p.gateway == nil {
 		g.Go(func() error { return p.serveOps(ctx) })
 	}
-	if p.redis.ended != nil {
-		g.Go(func() error {
-			select {
-			case <-p.redis.ended:
-				return errors.New("the redis-server of this process has ended; see its log in the data directory")
-			case <-ctx.Done():
-				return nil
-			}
-		})
+	ended := make(chan error, 1)
+	go func() { ended <- g.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-p.redis.ended:
+		// Nothing can be finished without it. What was accepted is in its files.
+		return errors.New("the redis-server of this process has ended; see its log in the data directory")
 	}
-	return g.Wait()
 }
 
 // serveOps serves health and metrics of a process that is only a worker.

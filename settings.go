@@ -15,6 +15,7 @@ import (
 
 	"github.com/ekiben/ekiben/gateway"
 	"github.com/ekiben/ekiben/internal/runnerfile"
+	"github.com/ekiben/ekiben/internal/variables"
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/worker"
@@ -68,23 +69,31 @@ func DefaultSettings() Settings {
 	}
 }
 
+// minLease is the shortest lease: workers renew a quarter of it ahead.
+const minLease = time.Second
+
 // readSettings reads the environment. It returns the variables that begin like
 // ours and are not.
 func readSettings() (Settings, []string, error) {
 	s := DefaultSettings()
-	if err := env.Parse(&s); err != nil {
-		return s, nil, fmt.Errorf("environment: %w", err)
+	known := map[string]bool{"EKIBEN_URL": true}
+	var errs []error
+	for _, v := range variables.Of(s) {
+		known[v.Name] = true
+		// One at a time, so that an error names the variable.
+		value, set := os.LookupEnv(v.Name)
+		if set && env.ParseWithOptions(&s, env.Options{Environment: map[string]string{v.Name: value}}) != nil {
+			errs = append(errs, fmt.Errorf("%s is %q, want %s", v.Name, value, v.Wants()))
+		}
 	}
 	if !slices.Contains([]string{"", "text", "json"}, s.LogFormat) {
-		return s, nil, fmt.Errorf("environment: EKIBEN_LOG_FORMAT is %q, want text or json", s.LogFormat)
+		errs = append(errs, fmt.Errorf("EKIBEN_LOG_FORMAT is %q, want text or json", s.LogFormat))
 	}
-	params, err := env.GetFieldParams(&s)
-	if err != nil {
+	if s.Lease < minLease {
+		errs = append(errs, fmt.Errorf("EKIBEN_LEASE is %s, want at least %s", s.Lease, minLease))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return s, nil, fmt.Errorf("environment: %w", err)
-	}
-	known := map[string]bool{"EKIBEN_URL": true}
-	for _, p := range params {
-		known[p.Key] = true
 	}
 	var unknown []string
 	for _, kv := range os.Environ() {
@@ -104,11 +113,19 @@ func (s Settings) queueConfig() queue.Config {
 
 // logger writes to standard error.
 func (s Settings) logger() *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
+	options := &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: readable}
 	if s.LogFormat == "text" || (s.LogFormat == "" && isTerminal(os.Stderr)) {
 		return slog.New(slog.NewTextHandler(os.Stderr, options))
 	}
 	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+}
+
+// readable writes durations as people do: in JSON they would be nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func isTerminal(f *os.File) bool {

@@ -34,7 +34,7 @@ func TestConfigurationPageIsWhatTheCodeSays(t *testing.T) {
 		if s.Name == "EKIBEN_WORKER_ID" {
 			s.Default = "" // made anew by every process
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", s.Name, s.Type, code(s.Default), s.Doc)
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", s.Name, s.Wants, code(s.Default), s.Doc)
 	}
 	const begin, end = "<!-- generated: settings -->\n", "<!-- end -->\n"
 	page, err := os.ReadFile(configurationPage)

@@ -38,11 +38,11 @@ const (
 	lanes = 3
 )
 
-var laneNames = [...]string{laneHigh: "high", laneNormal: "normal", laneLow: "low"}
+func laneName(lane int) string { return [...]string{laneHigh: "high", laneNormal: "normal", laneLow: "low"}[lane] }
 
 func (k keys) runners() string { return k.prefix + ":runners" }
 
-func (k keys) calls(runner string, lane int) string { return k.of(runner, "calls:"+laneNames[lane]) }
+func (k keys) calls(runner string, lane int) string { return k.of(runner, "calls:"+laneName(lane)) }
 func (k keys) meter(runner string) string           { return k.of(runner, "meter") }
 func (k keys) due(runner string) string             { return k.of(runner, "due") }
 func (k keys) running(runner string) string         { return k.of(runner, "running") }

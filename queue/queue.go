@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -115,6 +116,7 @@ func Open(c Config) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue: redis url: %w", err)
 	}
+	silence()
 	options.MaxRetries = -1
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true
@@ -129,6 +131,14 @@ func Open(c Config) (*Queue, error) {
 	q.scripts = newScripts(q.redis)
 	return q, nil
 }
+
+// silence stops go-redis from writing lines of its own to standard error. What
+// they say comes back as an error too.
+var silence = sync.OnceFunc(func() { redis.SetLogger(discard{}) })
+
+type discard struct{}
+
+func (discard) Printf(context.Context, string, ...any) {}
 
 // Close closes the connection.
 func (q *Queue) Close() error { return errors.Join(q.redis.Close(), q.block.Close()) }

@@ -67,10 +67,6 @@ func call(s string) queue.Call {
 	}
 }
 
-func rows(c queue.Call, n int) queue.Call {
-	c.Rows = n
-	return c
-}
 
 var any32 = queue.Ask{Rows: 32, Enough: 1}
 

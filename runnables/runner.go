@@ -116,6 +116,9 @@ func (r Runner) Limits(method string) (maxBatchSize int, maxLatency time.Duratio
 	return maxBatchSize, max(maxLatency, 0)
 }
 
+// MaxReplicas is the most instances of a runner in one process.
+const MaxReplicas = 1024
+
 // MaxNameLen is the longest name of a runner or method.
 const MaxNameLen = 63
 
@@ -140,8 +143,8 @@ func (r Runner) Validate() error {
 	if r.Runnable == "" {
 		fault("runnable is missing")
 	}
-	if r.Replicas < 1 {
-		fault("replicas is %d, want at least 1", r.Replicas)
+	if r.Replicas < 1 || r.Replicas > MaxReplicas {
+		fault("replicas is %d, want 1 to %d", r.Replicas, MaxReplicas)
 	}
 	if r.MaxBatchSize < 1 {
 		fault("max_batch_size is %d, want at least 1", r.MaxBatchSize)

@@ -4,8 +4,10 @@
 package runnerfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 
 // file is ekiben.yaml.
 type file struct {
-	Runners []entry `yaml:"runners"`
+	Runners []*entry `yaml:"runners"`
 }
 
 // entry is one runner in it. What is not given is nil, so that 0 can be told
@@ -64,14 +66,22 @@ func Read(path string) ([]runnables.Runner, []Warning, error) {
 // Parse is [Read] of a file's content.
 func Parse(data []byte) ([]runnables.Runner, []Warning, error) {
 	var f file
-	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
+	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
+	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, fmt.Errorf("%s", yaml.FormatError(err, false, true))
+	}
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, nil, errors.New("there is a second document, after ---; the file must have one")
 	}
 	var runners []runnables.Runner
 	var warnings []Warning
 	var errs []error
 	seen := map[string]bool{}
-	for _, e := range f.Runners {
+	for i, e := range f.Runners {
+		if e == nil {
+			errs = append(errs, fmt.Errorf("runner %d is empty", i+1))
+			continue
+		}
 		r, err := e.runner()
 		if err != nil {
 			errs = append(errs, err)

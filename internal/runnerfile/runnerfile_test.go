@@ -68,6 +68,9 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"a negative wait", "runners: [{name: a, runnable: x, max_latency_ms: -1}]", "max_latency_ms is -1"},
 		{"a way to wait that there is not", "runners: [{name: a, runnable: x, batching: lazy}]", `batching is "lazy"`},
 		{"a method without a name", "runners: [{name: a, runnable: x, runnable_method_configs: [{max_batch_size: 1}]}]", "without a name"},
+		{"two documents", "runners: [{name: a, runnable: x}]\n---\nrunners: []", "second document"},
+		{"an entry that is empty", "runners:\n  -\n", "runner 1 is empty"},
+		{"too many instances", "runners: [{name: a, runnable: x, replicas: 1000000}]", "replicas is 1000000, want 1 to 1024"},
 		{"every fault at once", "runners: [{name: a, runnable: x, replicas: 0, max_queue: -1}]", "max_queue is -1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -8,49 +8,42 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"reflect"
 	"strings"
+
+	"github.com/ekiben/ekiben/internal/variables"
 )
 
 // Setting is one variable.
 type Setting struct {
-	Name, Type, Default, Doc string
+	Name, Wants, Default, Doc string
 }
 
-// Settings lists the variables of a struct with `env` tags, in order, and those
-// of the structs in it whose fields have an `envPrefix` tag or an env tag of
-// their own. sources maps the path of a package to its directory.
+// Settings lists the variables of a struct, see [variables.Of]. sources maps the
+// path of a package to its directory.
 func Settings(defaults any, sources map[string]string) ([]Setting, error) {
-	return walk(reflect.ValueOf(defaults), "", sources)
-}
-
-func walk(v reflect.Value, prefix string, sources map[string]string) ([]Setting, error) {
-	docs, err := comments(v.Type(), sources)
-	if err != nil {
-		return nil, err
-	}
+	docs := map[reflect.Type]map[string]string{}
 	var out []Setting
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		name, tagged := f.Tag.Lookup("env")
-		switch {
-		case tagged:
-			out = append(out, Setting{
-				Name: prefix + name, Type: typeName(f.Type), Default: fmt.Sprint(v.Field(i).Interface()), Doc: meaning(f.Name, docs[f.Name]),
-			})
-		case f.Type.Kind() == reflect.Struct:
-			more, err := walk(v.Field(i), prefix+f.Tag.Get("envPrefix"), sources)
+	for _, v := range variables.Of(defaults) {
+		if docs[v.Owner] == nil {
+			fields, err := comments(v.Owner, sources)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, more...)
+			docs[v.Owner] = fields
 		}
+		out = append(out, Setting{
+			Name: v.Name, Wants: v.Wants(), Default: fmt.Sprint(v.Default), Doc: meaning(v.Field.Name, docs[v.Owner][v.Field.Name]),
+		})
 	}
 	return out, nil
 }
 
-// meaning is a comment without the name of the field that it begins with.
+// meaning is a comment without the name of the field that it begins with, and
+// without the brackets of links to code.
 func meaning(field, doc string) string {
+	doc = strings.NewReplacer("[", "", "]", "").Replace(doc)
 	rest, ok := strings.CutPrefix(doc, field+" ")
 	if !ok {
 		return doc
@@ -59,37 +52,23 @@ func meaning(field, doc string) string {
 	return strings.ToUpper(rest[:1]) + rest[1:]
 }
 
-// typeName is how people write values of the type.
-func typeName(t reflect.Type) string {
-	switch t.String() {
-	case "time.Duration":
-		return "duration, such as 1m30s"
-	case "bool":
-		return "true or false"
-	case "slog.Level":
-		return "level"
-	}
-	switch t.Kind() {
-	case reflect.Int, reflect.Int64:
-		return "number"
-	default:
-		return "text"
-	}
-}
-
 // comments are the comments of a struct's fields, each on one line.
 func comments(t reflect.Type, sources map[string]string) (map[string]string, error) {
 	dir, ok := sources[t.PkgPath()]
 	if !ok {
 		return nil, fmt.Errorf("settingsdoc: no source of %s", t.PkgPath())
 	}
-	packages, err := parser.ParseDir(token.NewFileSet(), dir, nil, parser.ParseComments) //nolint:staticcheck // one package, no build tags
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, fmt.Errorf("settingsdoc: %w", err)
 	}
 	docs := map[string]string{}
-	for _, p := range packages {
-		ast.Inspect(p, func(n ast.Node) bool {
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			return nil, fmt.Errorf("settingsdoc: %w", err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
 			spec, ok := n.(*ast.TypeSpec)
 			if !ok || spec.Name.Name != t.Name() {
 				return true
