@@ -104,7 +104,7 @@ func TestDecodeBinaryRefusesWhatIsNoTensor(t *testing.T) {
 		{"a dimension that overflows an int", "0201" + "ffffffffffffffffff01" + "00", "dimension overflows"},
 		{"a dimension of eleven bytes", "0201" + "ffffffffffffffffffff01" + "00", "dimension overflows"},
 		{"a dimension that is not in its shortest form", "0201" + "8100" + "01" + "ff", "shortest"},
-		{"a shape that overflows", "0202" + "808080808080808040" + "04" + "00", "shape [4611686018427387904 4] overflows"},
+		{"a shape that overflows", "0202" + "808080808080808040" + "04" + "00", "shape [4611686018427387904,4] overflows"},
 		{"more data than there is", "0201" + "05" + "05" + "01020304", "length of data is 5 bytes, 4 are left"},
 		{"2^62 bytes of data", "0201" + "808080808080808040" + "808080808080808040", "are left"},
 		{"2^60 items without data", "0e01" + "808080808080808010" + "00", "no length prefix"},

@@ -35,8 +35,8 @@ func ConcatShape(dim int, ts []Tensor) (shape []int, size int, err error) {
 	rows := 0
 	for i, t := range ts {
 		if !joins(first, t, dim) {
-			return nil, 0, fmt.Errorf("%w: cannot concatenate %s of shape %v and, as number %d, %s of shape %v along dimension %d",
-				ErrInvalid, first.dtype, first.shape, i, t.dtype, t.shape, dim)
+			return nil, 0, fmt.Errorf("%w: cannot concatenate %s of shape %s and, as number %d, %s of shape %s along dimension %d",
+				ErrInvalid, first.dtype, dims(first.shape), i, t.dtype, dims(t.shape), dim)
 		}
 		if t.shape[dim] > math.MaxInt-rows || len(t.data) > math.MaxInt-size {
 			return nil, 0, fmt.Errorf("%w: concatenating %d tensors overflows", ErrInvalid, len(ts))
@@ -61,7 +61,7 @@ func ConcatInto(dst []byte, dim int, ts []Tensor) error {
 		return err
 	}
 	if len(dst) != size {
-		return fmt.Errorf("%w: concatenating to shape %v needs %d bytes, the buffer has %d", ErrInvalid, shape, size, len(dst))
+		return fmt.Errorf("%w: concatenating to shape %s needs %d bytes, the buffer has %d", ErrInvalid, dims(shape), size, len(dst))
 	}
 	appendJoined(dst[:0:size], shape, dim, ts)
 	return nil

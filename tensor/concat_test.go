@@ -93,12 +93,12 @@ func TestConcatRefusesWhatDoesNotJoinAndNamesTheShapes(t *testing.T) {
 		says string
 	}{
 		{"nothing", 0, nil, "nothing"},
-		{"no such dimension", 2, []tensor.Tensor{square, square}, "[2 2]"},
-		{"no such dimension of one", -1, []tensor.Tensor{square}, "[2 2]"},
+		{"no such dimension", 2, []tensor.Tensor{square, square}, "[2,2]"},
+		{"no such dimension of one", -1, []tensor.Tensor{square}, "[2,2]"},
 		{"a scalar", 0, []tensor.Tensor{ints(t, nil, 1), ints(t, nil, 2)}, "[]"},
-		{"another dimension", 0, []tensor.Tensor{square, ints(t, []int{1, 3}, 1, 2, 3)}, "[1 3]"},
+		{"another dimension", 0, []tensor.Tensor{square, ints(t, []int{1, 3}, 1, 2, 3)}, "[1,3]"},
 		{"another rank", 0, []tensor.Tensor{square, ints(t, []int{2}, 1, 2)}, "of shape [2] along"},
-		{"another type", 0, []tensor.Tensor{square, texts(t, []int{2, 2}, "", "", "", "")}, "BYTES of shape [2 2]"},
+		{"another type", 0, []tensor.Tensor{square, texts(t, []int{2, 2}, "", "", "", "")}, "BYTES of shape [2,2]"},
 		{"rows that overflow", 0, []tensor.Tensor{ints(t, []int{1 << 62, 0}), ints(t, []int{1 << 62, 0})}, "overflow"},
 	}
 	for _, tt := range tests {

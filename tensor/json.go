@@ -109,7 +109,7 @@ func fitFlat(spec []int, n int) ([]int, error) {
 		case d >= 0:
 			inner *= d
 		case free >= 0:
-			return nil, fmt.Errorf("%w: a flat array cannot tell the free dimensions of shape %v, nest it", ErrInvalid, spec)
+			return nil, fmt.Errorf("%w: a flat array cannot tell the free dimensions of shape %s, nest it", ErrInvalid, dims(spec))
 		default:
 			free = i
 		}
@@ -122,7 +122,7 @@ func fitFlat(spec []int, n int) ([]int, error) {
 		}
 	}
 	if inner != n {
-		return nil, fmt.Errorf("%w: a flat array of %d elements does not fill shape %v", ErrInvalid, n, spec)
+		return nil, fmt.Errorf("%w: a flat array of %d elements does not fill shape %s", ErrInvalid, n, dims(spec))
 	}
 	return shape, nil
 }

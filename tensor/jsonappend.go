@@ -64,7 +64,7 @@ func checkEmptyArrays(t Tensor) error {
 		}
 		arrays *= d
 	}
-	return fmt.Errorf("%w: shape %v would be more than %d empty arrays in JSON", ErrInvalid, t.shape, maxEmptyArrays)
+	return fmt.Errorf("%w: shape %s would be more than %d empty arrays in JSON", ErrInvalid, dims(t.shape), maxEmptyArrays)
 }
 
 // writer writes the JSON form of one tensor.
@@ -211,5 +211,5 @@ func (w *writer) text(item []byte) {
 
 // fail makes an error about the element being written.
 func (w *writer) fail(format string, args ...any) error {
-	return fmt.Errorf("%w: element %d of shape %v: %s", ErrInvalid, w.index, w.shape, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: element %d of shape %s: %s", ErrInvalid, w.index, dims(w.shape), fmt.Sprintf(format, args...))
 }

@@ -69,7 +69,7 @@ func (p *parser) value(depth int) error {
 		return p.element()
 	}
 	if !p.accept('[') {
-		return p.fail(depth, "want an array for dimension %d of shape %v, got %s", depth, p.spec, p.next())
+		return p.fail(depth, "want an array for dimension %d of shape %s, got %s", depth, dims(p.spec), p.next())
 	}
 	n := 0
 	p.space()
@@ -95,7 +95,7 @@ func (p *parser) size(depth, n int) error {
 		p.sizes[depth] = n
 	case n == p.sizes[depth]:
 	case !p.flat && p.spec[depth] >= 0:
-		return p.fail(depth, "has %d elements, dimension %d of shape %v has %d", n, depth, p.spec, p.sizes[depth])
+		return p.fail(depth, "has %d elements, dimension %d of shape %s has %d", n, depth, dims(p.spec), p.sizes[depth])
 	default:
 		return p.fail(depth, "has %d elements, the arrays before it have %d: ragged", n, p.sizes[depth])
 	}
@@ -130,19 +130,22 @@ func (p *parser) boolean() error {
 	return nil
 }
 
-// integer reads an element of the integer types.
+// integer reads an element of the integer types. A fraction of zeros or an
+// exponent is fine where the number is an integer all the same: 2.0, 1e3.
 func (p *parser) integer() error {
 	literal, whole := p.number()
 	if literal == nil {
 		return p.fail(p.rank, "want an integer for %s, got %s", p.dtype, p.next())
 	}
-	if !whole {
-		return p.fail(p.rank, "%s is not an integer, as %s wants", clip(literal), p.dtype)
-	}
 	digits := literal
 	negative := literal[0] == '-'
 	if negative {
 		digits = literal[1:]
+	}
+	if !whole {
+		if digits, whole = integral(digits); !whole {
+			return p.fail(p.rank, "%s is not an integer, as %s wants", clip(literal), p.dtype)
+		}
 	}
 	magnitude, err := strconv.ParseUint(string(digits), 10, 64)
 	bits := 8 * p.dtype.Size()

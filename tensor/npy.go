@@ -45,8 +45,8 @@ func ReadNPY(raw []byte) (Tensor, error) {
 		return Tensor{}, err
 	}
 	if hi, want := bits.Mul64(uint64(n), uint64(array.size)); hi != 0 || want != uint64(len(data)) {
-		return Tensor{}, fmt.Errorf("%w: .npy of %s and shape %v has %d elements of %d bytes, got %d bytes",
-			ErrInvalid, header.descr, header.shape, n, array.size, len(data))
+		return Tensor{}, fmt.Errorf("%w: .npy of %s and shape %s has %d elements of %d bytes, got %d bytes",
+			ErrInvalid, header.descr, dims(header.shape), n, array.size, len(data))
 	}
 	array.data = data
 	if header.fortran {

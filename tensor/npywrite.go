@@ -49,7 +49,7 @@ func appendNPYItems(dst []byte, t Tensor) ([]byte, error) {
 	size, total := 1, 0
 	for i, item := range items {
 		if len(item) > 0 && item[len(item)-1] == 0 {
-			return dst, fmt.Errorf("%w: element %d of shape %v ends in NUL, which .npy cannot hold", ErrInvalid, i, t.shape)
+			return dst, fmt.Errorf("%w: element %d of shape %s ends in NUL, which .npy cannot hold", ErrInvalid, i, dims(t.shape))
 		}
 		size = max(size, len(item))
 		total += len(item)

@@ -38,11 +38,11 @@ func Split(t Tensor, dim int, sizes []int) ([]Tensor, error) {
 
 func splitError(t Tensor, dim int, sizes []int) error {
 	if len(sizes) > 16 {
-		return fmt.Errorf("%w: cannot split dimension %d of shape %v into %d sizes, which must be at least 0 and add up to it",
-			ErrInvalid, dim, t.shape, len(sizes))
+		return fmt.Errorf("%w: cannot split dimension %d of shape %s into %d sizes, which must be at least 0 and add up to it",
+			ErrInvalid, dim, dims(t.shape), len(sizes))
 	}
-	return fmt.Errorf("%w: cannot split dimension %d of shape %v into %v, which must be at least 0 and add up to it",
-		ErrInvalid, dim, t.shape, sizes)
+	return fmt.Errorf("%w: cannot split dimension %d of shape %s into %s, which must be at least 0 and add up to it",
+		ErrInvalid, dim, dims(t.shape), dims(sizes))
 }
 
 // cut gives each part its share of t's data.

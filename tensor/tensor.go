@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // MaxRank is the largest number of dimensions.
@@ -57,8 +58,8 @@ func check(dtype DType, shape []int, data []byte) error {
 		return checkItems(data, n)
 	}
 	if hi, want := bits.Mul64(uint64(n), uint64(dtype.Size())); hi != 0 || want != uint64(len(data)) {
-		return fmt.Errorf("%w: %s of shape %v has %d elements of %d bytes, got %d bytes",
-			ErrInvalid, dtype, shape, n, dtype.Size(), len(data))
+		return fmt.Errorf("%w: %s of shape %s has %d elements of %d bytes, got %d bytes",
+			ErrInvalid, dtype, dims(shape), n, dtype.Size(), len(data))
 	}
 	if dtype == Bool {
 		return checkBools(data)
@@ -76,15 +77,22 @@ func Elements(shape []int) (int, error) {
 	n := uint64(1)
 	for _, d := range shape {
 		if d < 0 {
-			return 0, fmt.Errorf("%w: negative dimension in shape %v", ErrInvalid, shape)
+			return 0, fmt.Errorf("%w: negative dimension in shape %s", ErrInvalid, dims(shape))
 		}
 		hi, lo := bits.Mul64(n, uint64(d))
 		if hi != 0 || lo > math.MaxInt {
-			return 0, fmt.Errorf("%w: shape %v overflows", ErrInvalid, shape)
+			return 0, fmt.Errorf("%w: shape %s overflows", ErrInvalid, dims(shape))
 		}
 		n = lo
 	}
 	return int(n), nil
+}
+
+// dims is a shape as errors show it: [2,-1].
+type dims []int
+
+func (d dims) String() string {
+	return strings.ReplaceAll(fmt.Sprint([]int(d)), " ", ",")
 }
 
 // checkItems walks the length prefixes of n elements that must fill data.

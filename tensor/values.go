@@ -95,7 +95,7 @@ func (t Tensor) Equal(other Tensor) bool {
 // Rows is the size of dimension dim. It fails when t has no such dimension.
 func (t Tensor) Rows(dim int) (int, error) {
 	if dim < 0 || dim >= len(t.shape) {
-		return 0, fmt.Errorf("%w: no dimension %d in shape %v", ErrInvalid, dim, t.shape)
+		return 0, fmt.Errorf("%w: no dimension %d in shape %s", ErrInvalid, dim, dims(t.shape))
 	}
 	return t.shape[dim], nil
 }
@@ -120,5 +120,5 @@ func swapBytes(data []byte, size int) {
 
 // countError says that a shape and its elements do not fit.
 func countError(dtype DType, shape []int, want, got int) error {
-	return fmt.Errorf("%w: %s of shape %v has %d elements, got %d", ErrInvalid, dtype, shape, want, got)
+	return fmt.Errorf("%w: %s of shape %s has %d elements, got %d", ErrInvalid, dtype, dims(shape), want, got)
 }
