@@ -41,6 +41,9 @@ type Heartbeat struct {
 	Busy      int    `json:"busy"`
 	Draining  bool   `json:"draining,omitempty"`
 
+	// Spec is a digest of the spec that the worker serves.
+	Spec string `json:"spec,omitempty"`
+
 	// Counters since the worker started.
 	Batches int64 `json:"batches"`
 	Rows    int64 `json:"rows"`

@@ -91,3 +91,25 @@ func TestAnIdleInstanceWaitsForTheBell(t *testing.T) {
 		s.end()
 	})
 }
+
+// A slow reply, a batch that has run, and one cut ahead are all that an instance
+// holds, however much waits.
+func TestAnInstanceHoldsNoMoreThanOneBatchAhead(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.cutTakes, q.finishing = time.Millisecond, time.Second
+		r := options()
+		r.MaxBatchSize = 1
+		s := play(t, q, r, kindOf(double("run", slow(100*time.Millisecond))))
+		for i := range 20 {
+			q.put(call(i, int64(i)))
+		}
+		time.Sleep(30 * time.Second)
+		s.end()
+		if len(q.replies) != 20 || q.mostHeld != 3 {
+			t.Errorf("%d calls were answered, at most %d held at a time; want 20 and 3", len(q.replies), q.mostHeld)
+		}
+	})
+}

@@ -78,6 +78,7 @@ func TestCallsRunTogetherInTheOrderOfTheirGroups(t *testing.T) {
 			"run[1 3] run[2 5] run[4]",
 		},
 		{"methods that alternate", []queue.Delivery{call(1, 1), callOf("low", 2, 2), call(3, 3)}, "run[1 3] low[2]"},
+		{"methods with one group", []queue.Delivery{wide(1, "low", 1), callOf("low", 2, 2)}, "run[1] low[2]"},
 		{
 			"a method with smaller batches",
 			[]queue.Delivery{callOf("low", 1, 1), callOf("low", 2, 2, 3), callOf("low", 3, 4, 5), callOf("low", 4, 6)},
@@ -306,16 +307,47 @@ func TestRowErrorsFailTheCallsThatOwnTheRows(t *testing.T) {
 func TestRowErrorsBeyondTheBatchFailIt(t *testing.T) {
 	t.Parallel()
 
+	for _, row := range []int{-1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			m := double("run", nil)
+			run := m.Run
+			m.Run = func(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
+				out, err := run(ctx, in)
+				if in[0].Len() == 2 {
+					err = runnables.RowErrors{row: errBroken}
+				}
+				return out, err
+			}
+			rec := &recorder{}
+			counted := m.Run
+			m.Run = func(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
+				rec.add("run", make([]int64, in[0].Len()))
+				return counted(ctx, in)
+			}
+			s := perform(t, kindOf(m), call(1, 1), call(2, 2))
+			s.queue.want(t, 1, "[2]")
+			s.queue.want(t, 2, "[4]")
+			if want := "run[0 0] run[0] run[0]"; rec.String() != want {
+				t.Errorf("row %d failed: ran %s, want %s", row, rec, want)
+			}
+		})
+	}
+}
+
+// A method that is wrong about everything fails its call with the row's error.
+func TestARowErrorIsToldEvenIfOutputsAreMissing(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
-		s := perform(t, kindOf(double("run", func(_ context.Context, rows []int64) error {
-			return runnables.RowErrors{len(rows): errBroken}
-		})), call(1, 1), call(2, 2))
-		s.queue.want(t, 1, queue.CodeRunnerFailed)
-		s.queue.want(t, 2, queue.CodeRunnerFailed)
+		m := double("run", nil)
+		m.Run = func(context.Context, []tensor.Tensor) ([]tensor.Tensor, error) {
+			return nil, runnables.RowErrors{0: runnables.InputErrorf("unlucky")}
+		}
+		s := perform(t, kindOf(m), call(1, 1))
+		s.queue.want(t, 1, queue.CodeInvalidInput)
 	})
 }
 
-// Rows of a call that runs in pieces count from its first row.
 func TestAPieceThatFailsFailsItsCall(t *testing.T) {
 	t.Parallel()
 

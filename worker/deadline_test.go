@@ -62,6 +62,21 @@ func TestNoExecutionStartsAfterTheDeadline(t *testing.T) {
 		})
 	})
 
+	t.Run("counted from before the cut was asked for", func(t *testing.T) {
+		t.Parallel()
+
+		synctest.Test(t, func(t *testing.T) {
+			q := newFakeQueue()
+			q.cutTakes = 10 * time.Millisecond // ends at 10ms, so the first batch ends at 1010ms
+			q.put(call(1, 1), within(1015*time.Millisecond, callOf("other", 2, 2)), within(1025*time.Millisecond, callOf("other", 3, 3)))
+			s := play(t, q, options(), kindOf(double("run", slow(time.Second)), double("other", nil)))
+			time.Sleep(10 * time.Second)
+			s.end()
+			q.want(t, 2, queue.CodeDeadline)
+			q.want(t, 3, "[6]")
+		})
+	})
+
 	t.Run("of a step of a bisection", func(t *testing.T) {
 		t.Parallel()
 

@@ -36,9 +36,11 @@ type fakeQueue struct {
 	until    time.Duration // or the time from which any call does
 	rings    int
 	spec     []byte
+	others   []queue.Heartbeat // of workers beside the one under test
 	replies  map[string]queue.Reply
 	finished [][]string // ids, a Finish each
 	released []string
+	mostHeld int      // by one consumer at a time
 	doubled  []string // ended twice
 	events   []event
 	beats    []queue.Heartbeat
@@ -142,6 +144,12 @@ func (q *fakeQueue) Beat(_ context.Context, _ string, beat queue.Heartbeat) (boo
 	return q.spec != nil, nil
 }
 
+func (q *fakeQueue) Workers(context.Context, string) ([]queue.Heartbeat, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.others, q.step("workers")
+}
+
 func (q *fakeQueue) Leave(context.Context, string, string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -170,6 +178,9 @@ func (c *fakeConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error) 
 	defer c.q.mu.Unlock()
 	if err := c.q.step("cut"); err != nil {
 		return queue.Cut{}, err
+	}
+	if ask.Rows < 1 || ask.Enough < 1 {
+		panic(fmt.Sprintf("asked for %+v", ask))
 	}
 	now := time.Since(c.q.start)
 	cut := queue.Cut{Facts: queue.Facts{Now: now, Calls: len(c.q.waiting), Arrived: c.q.arrived}}
@@ -208,6 +219,7 @@ func (c *fakeConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error) 
 	cut.More = len(c.q.waiting) > 0
 	c.q.bell = cut.More
 	c.held = append(c.held, cut.Deliveries...)
+	q.mostHeld = max(q.mostHeld, len(c.held))
 	return cut, nil
 }
 

@@ -1,6 +1,9 @@
 package worker_test
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -82,8 +85,59 @@ func TestLatencyIsThatOfTheLastMinute(t *testing.T) {
 			t.Errorf("%d calls took 10ms to 14ms and %d did not, want 2 and none", near, elsewhere)
 		}
 		time.Sleep(50 * time.Second)
+		q.put(call(3, 3)) // counted where the first two were
+		time.Sleep(5 * time.Second)
+		total := int64(0)
+		for _, n := range q.lastBeat().Latency {
+			total += n
+		}
+		if total != 1 {
+			t.Errorf("%d calls ended in the last minute, want 1", total)
+		}
+		time.Sleep(70 * time.Second)
 		if counts := q.lastBeat().Latency; counts != nil {
 			t.Errorf("after a minute it is still %v", counts)
+		}
+		s.end()
+	})
+}
+
+// What failed, or ran in pieces, says nothing of what a batch costs.
+func TestTheCostModelLearnsFromWholeBatches(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		s := play(t, q, options(), kindOf(double("run", func(ctx context.Context, rows []int64) error {
+			time.Sleep(time.Second)
+			return broken(13)(ctx, rows)
+		})))
+		q.put(call(1, 13), call(2, 2), call(3, make([]int64, 30)...))
+		time.Sleep(20 * time.Second)
+		s.end()
+		q.want(t, 2, "[4]")
+		if b := q.lastBeat(); b.FixedMS != 0 || b.PerRowMS != 0 || b.Batches != 2 {
+			t.Errorf("after %d batches a row costs %v + %v ms, want 2 and nothing known", b.Batches, b.FixedMS, b.PerRowMS)
+		}
+	})
+}
+
+func TestAHeartbeatIsSentAtStartAndWhenReady(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		kind := kindOf(double("run", nil))
+		s := play(t, q, options(), runnables.Kind{New: func(ctx context.Context, init runnables.Init) (runnables.Runnable, error) {
+			time.Sleep(time.Second)
+			return kind.New(ctx, init)
+		}})
+		time.Sleep(1100 * time.Millisecond)
+		if at := q.times("beat"); len(at) != 2 || at[0] != 0 || at[1] != time.Second {
+			t.Errorf("heartbeats after %v, want 0s and 1s", at)
+		}
+		if b := q.lastBeat(); b.Instances != 1 {
+			t.Errorf("%d instances, want 1", b.Instances)
 		}
 		s.end()
 	})
@@ -174,4 +228,47 @@ func TestTheNewestSpecWins(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestASpecThatNoLivingWorkerServesIsReplaced(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(5 * time.Second)
+		ours := q.spec
+		foreign := []byte(`{"runner": "fake"}`)
+		q.do(func() {
+			q.spec = foreign
+			q.others = []queue.Heartbeat{{Worker: "other", Spec: "d4f9f0a4b1b7c6d5"}}
+		})
+		time.Sleep(20 * time.Second)
+		if q.do(func() {}); string(q.spec) != string(ours) {
+			t.Errorf("the published spec is %s, want ours: the one that was there is nobody's", q.spec)
+		}
+		digest := sha256.Sum256(foreign)
+		q.do(func() {
+			q.spec = foreign
+			q.others = []queue.Heartbeat{{Worker: "other", Spec: hex.EncodeToString(digest[:8])}}
+		})
+		time.Sleep(20 * time.Second)
+		if q.do(func() {}); string(q.spec) != string(foreign) {
+			t.Errorf("the published spec is %s, want that of the other worker, which lives", q.spec)
+		}
+		s.end()
+	})
+}
+
+func TestLimitsOfAMethodThatDoesNotExistAreRefused(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		r := options()
+		r.Methods = []runnables.MethodLimits{{Name: "runn", MaxBatchSize: 3}}
+		s := play(t, newFakeQueue(), r, kindOf(double("run", nil)))
+		if err := <-s.done; err == nil || !strings.Contains(err.Error(), `has method "runn"; there are: run`) {
+			t.Errorf("Run() = %v", err)
+		}
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ekiben/ekiben/batching"
@@ -44,6 +46,9 @@ func (i *instance) prepare(ctx context.Context) error {
 		return err
 	}
 	ms := i.runnable.Methods()
+	if err := checkMethods(i.runner.options, ms); err != nil {
+		return err
+	}
 	spec, err := json.Marshal(specOf(i.runner.options, ms))
 	if err != nil {
 		return fmt.Errorf("spec: %w", err)
@@ -68,6 +73,20 @@ func (i *instance) prepare(ctx context.Context) error {
 	}
 	if i.number == 0 {
 		i.runner.spec.Store(&spec)
+	}
+	return nil
+}
+
+// checkMethods refuses limits of methods that do not exist.
+func checkMethods(options runnables.Runner, ms []runnables.Method) error {
+	names := make([]string, len(ms))
+	for k, m := range ms {
+		names[k] = m.Name
+	}
+	for _, limits := range options.Methods {
+		if !slices.Contains(names, limits.Name) {
+			return fmt.Errorf("runnable_method_configs has method %q; there are: %s", limits.Name, strings.Join(names, ", "))
+		}
 	}
 	return nil
 }

@@ -22,9 +22,9 @@ type method struct {
 // errPanicked stands for a panic; its stack is in the log and not for clients.
 var errPanicked = errors.New("the runner panicked")
 
-// compute runs the method on inputs of so many rows: at once, or in pieces of
-// maxRows whose outputs are joined again. Row errors count from the first row of
-// inputs.
+// compute runs the method on inputs of so many rows: at once, or, if one call has
+// more than maxRows of them, in pieces whose outputs are joined again. Pieces
+// belong to one call, which the first error fails.
 func (m *method) compute(ctx context.Context, inputs []tensor.Tensor, rows int) ([]tensor.Tensor, runnables.RowErrors, error) {
 	if !m.Batchable || rows <= m.maxRows {
 		return m.call(ctx, inputs, rows)
@@ -34,19 +34,20 @@ func (m *method) compute(ctx context.Context, inputs []tensor.Tensor, rows int) 
 		return nil, nil, err
 	}
 	parts := make([][]tensor.Tensor, len(m.Outputs))
-	var failed runnables.RowErrors
 	for i, piece := range pieces {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, fmt.Errorf("after %d of %d rows: %w", i*m.maxRows, rows, err)
 		}
-		outputs, rowErrs, err := m.call(ctx, piece, sizes[i])
+		outputs, failed, err := m.call(ctx, piece, sizes[i])
+		if err == nil {
+			err = failed.In(0, sizes[i])
+		}
 		if err != nil {
 			return nil, nil, err
 		}
 		for o := range parts {
 			parts[o] = append(parts[o], outputs[o])
 		}
-		failed = addRowErrors(failed, rowErrs, i*m.maxRows)
 	}
 	outputs := make([]tensor.Tensor, len(parts))
 	for o, ts := range parts {
@@ -54,7 +55,7 @@ func (m *method) compute(ctx context.Context, inputs []tensor.Tensor, rows int) 
 			return nil, nil, fmt.Errorf("%w: pieces of output %q: %w", runnables.ErrOutput, m.Outputs[o].Name, err)
 		}
 	}
-	return outputs, failed, nil
+	return outputs, nil, nil
 }
 
 // split cuts inputs into pieces of at most maxRows rows.
@@ -106,14 +107,4 @@ func (m *method) protected(ctx context.Context, inputs []tensor.Tensor) (outputs
 		}
 	}()
 	return m.Run(ctx, inputs)
-}
-
-func addRowErrors(to, from runnables.RowErrors, offset int) runnables.RowErrors {
-	if len(from) > 0 && to == nil {
-		to = runnables.RowErrors{}
-	}
-	for row, err := range from {
-		to[row+offset] = err
-	}
-	return to
 }

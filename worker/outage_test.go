@@ -78,8 +78,8 @@ func TestFinishIsGivenUpWhenTheLeaseIsOver(t *testing.T) {
 		if len(q.released) != 1 {
 			t.Errorf("given back %v, want call 1", q.released)
 		}
-		if at := q.times("release"); len(at) == 1 && (at[0] < 15*time.Second || at[0] > 18*time.Second) {
-			t.Errorf("given up after %s, want soon after 15s", at[0])
+		if at := q.times("release"); len(at) != 1 || at[0] < 15*time.Second || at[0] > 18*time.Second {
+			t.Errorf("given up after %s, want once, soon after 15s", at)
 		}
 		if !strings.Contains(s.log.String(), "gave up") {
 			t.Errorf("the log does not say so: %s", s.log)
@@ -137,6 +137,25 @@ func TestTheQueueIsSweptAboutEverySecond(t *testing.T) {
 		s.end()
 		if n := len(q.times("sweep")); n < 50 || n > 75 {
 			t.Errorf("%d sweeps in a minute", n)
+		}
+	})
+}
+
+// One thing that fails all the time is said once, whatever else succeeds.
+func TestAStepThatKeepsFailingIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.failing["sweep"] = queue.ErrUnavailable
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(30 * time.Second)
+		q.do(func() { delete(q.failing, "sweep") })
+		time.Sleep(3 * time.Second)
+		s.end()
+		log := s.log.String()
+		if strings.Count(log, "trying on") != 1 || strings.Count(log, "available again") != 1 {
+			t.Errorf("want one line when it begins and one when it ends:\n%s", log)
 		}
 	})
 }

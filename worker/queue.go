@@ -23,6 +23,7 @@ type registry interface {
 	Announce(ctx context.Context, runner string, spec []byte) error
 	Spec(ctx context.Context, runner string) ([]byte, error)
 	Beat(ctx context.Context, runner string, beat queue.Heartbeat) (known bool, err error)
+	Workers(ctx context.Context, runner string) ([]queue.Heartbeat, error)
 	Leave(ctx context.Context, runner, worker string) error
 }
 

@@ -35,6 +35,10 @@ type runner struct {
 	cutShort atomic.Bool   // calls that ran when the drain timeout was over went back
 	beatNow  chan struct{} // holds one: a heartbeat is due now
 
+	// foreign counts heartbeats in a row that found a spec published that no
+	// living worker serves. Only keepBeating touches it.
+	foreign int
+
 	// For heartbeats, written by all instances.
 	live, busy                   atomic.Int64
 	batches, rows, calls, failed atomic.Int64

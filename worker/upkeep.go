@@ -1,8 +1,12 @@
 package worker
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
@@ -24,9 +28,8 @@ func (r *runner) keepBeating(ctx context.Context) {
 		b.Host = host
 		known, err := r.queue.Beat(ctx, r.options.Name, b)
 		r.link.report(ctx, "beat", err)
-		if err == nil && !known && r.ready.Load() {
-			r.log.WarnContext(ctx, "queue has lost the runner, announcing it again")
-			r.link.report(ctx, "announce", r.announceOnce(ctx))
+		if err == nil && r.ready.Load() {
+			r.mindSpec(ctx, known)
 		}
 		timer := time.NewTimer(jitter(beatEvery))
 		select {
@@ -36,6 +39,46 @@ func (r *runner) keepBeating(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// mindSpec announces the runner again if the queue has lost its spec, or has one
+// that no living worker serves: that of a worker that was started by mistake and
+// is gone. Such a one must be seen twice, because a new worker announces its spec
+// before its first heartbeat with it.
+func (r *runner) mindSpec(ctx context.Context, known bool) {
+	why := "queue has lost the runner, announcing it again"
+	if known {
+		if !r.published(ctx) {
+			r.foreign++
+		} else {
+			r.foreign = 0
+		}
+		if r.foreign < 2 {
+			return
+		}
+		why = "no living worker serves the published signature, announcing ours again"
+	}
+	r.foreign = 0
+	r.log.WarnContext(ctx, why)
+	r.link.report(ctx, "announce", r.announceOnce(ctx))
+}
+
+// published reports whether the published spec is ours or that of another worker
+// that lives. It says yes if it cannot find out.
+func (r *runner) published(ctx context.Context) bool {
+	stored, err := r.queue.Spec(ctx, r.options.Name)
+	if err != nil || bytes.Equal(stored, *r.spec.Load()) {
+		return true
+	}
+	workers, err := r.queue.Workers(ctx, r.options.Name)
+	theirs := digest(stored)
+	return err != nil || slices.ContainsFunc(workers, func(w queue.Heartbeat) bool { return w.Spec == theirs })
+}
+
+// digest is what heartbeats carry of a spec.
+func digest(spec []byte) string {
+	sum := sha256.Sum256(spec)
+	return hex.EncodeToString(sum[:8])
 }
 
 // beatSoon asks for a heartbeat now.
@@ -53,6 +96,9 @@ func (r *runner) heartbeat(now time.Time) queue.Heartbeat {
 		Worker: r.worker, PID: os.Getpid(), Instances: int(r.live.Load()), Busy: int(r.busy.Load()),
 		Draining: r.draining.Load(), Batches: r.batches.Load(), Rows: r.rows.Load(), Calls: r.calls.Load(),
 		Failed: r.failed.Load(), Latency: r.latency.counts(now),
+	}
+	if spec := r.spec.Load(); spec != nil {
+		b.Spec = digest(*spec)
 	}
 	known := 0.0
 	for i := range r.costs {
