@@ -1,7 +1,7 @@
 # make run    the main job: the sentiment service on an embedded Redis
 # make test   everything that CI runs; installs what it needs
 # make build  bin/ekiben
-# make bench  the benchmarks of docs/benchmarks.md, about half an hour
+# make bench  the benchmarks of docs/benchmarks.md, about ten minutes
 
 GO ?= go
 TOOLS := $(CURDIR)/.tools
@@ -11,7 +11,8 @@ GOVULNCHECK := $(TOOLS)/govulncheck-v1.9.0
 .PHONY: run build test check race unit bench lint vuln tidy deps fmt
 
 run:
-	$(GO) run ./examples/sentiment serve
+	$(GO) build -o bin/sentiment ./examples/sentiment
+	@exec bin/sentiment serve
 
 build:
 	$(GO) build -o bin/ekiben ./cmd/ekiben

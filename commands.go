@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
@@ -17,6 +18,7 @@ func (app App) command() *cobra.Command {
 		Short: "Queue-based inference: HTTP in, batches through Redis streams, replies out",
 		Long: "Ekiben serves models over HTTP. Gateways enqueue calls into Redis streams, one\n" +
 			"per runner; workers take batches, run them vectorized, and reply.",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -25,6 +27,15 @@ func (app App) command() *cobra.Command {
 		callCommand(), runnersCommand(),
 	)
 	return root
+}
+
+// version is that of the module, as the build knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
 }
 
 func (app App) serveCommand() *cobra.Command {
