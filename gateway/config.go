@@ -38,7 +38,7 @@ type Config struct {
 	DrainDelay time.Duration `env:"EKIBEN_DRAIN_DELAY"`
 
 	// DrainTimeout is how long requests may take after that. What has no answer
-	// by then gets a problem with [CodeDraining].
+	// by then gets the problem "draining".
 	DrainTimeout time.Duration `env:"EKIBEN_DRAIN_TIMEOUT"`
 
 	// RequireDurable makes /readyz say no while Redis would lose accepted calls
