@@ -25,6 +25,11 @@ var (
 	// call was accepted is then not known.
 	ErrUnavailable = errors.New("queue is not available")
 
+	// ErrRefused means that Redis is there but does not do what it is asked: its
+	// memory is full, it cannot save, is a replica, still loads, or wants other
+	// credentials. It comes with [ErrUnavailable]; the message has Redis's words.
+	ErrRefused = errors.New("redis refuses")
+
 	// ErrUnknownRunner means that no worker ever announced the runner.
 	ErrUnknownRunner = errors.New("unknown runner")
 
@@ -157,5 +162,19 @@ const maxBlock = time.Second
 
 // unavailable wraps an error of Redis or of the way to it.
 func unavailable(what string, err error) error {
+	if isRefusal(err) {
+		return fmt.Errorf("%w: %s: %w: %w", ErrUnavailable, what, ErrRefused, err)
+	}
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
+}
+
+// isRefusal reports whether the server answered that it does not take commands
+// as it stands, whatever they are.
+func isRefusal(err error) bool {
+	for _, word := range []string{"OOM", "READONLY", "MISCONF", "LOADING", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"} {
+		if redis.HasErrorPrefix(err, word+" ") {
+			return true
+		}
+	}
+	return false
 }
