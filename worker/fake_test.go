@@ -96,6 +96,12 @@ func (q *fakeQueue) lastBeat() (b queue.Heartbeat) {
 	return b
 }
 
+// published is the spec.
+func (q *fakeQueue) published() (spec string) {
+	q.do(func() { spec = string(q.spec) })
+	return spec
+}
+
 // put accepts calls.
 func (q *fakeQueue) put(ds ...queue.Delivery) {
 	q.mu.Lock()

@@ -237,15 +237,15 @@ func TestASpecThatNoLivingWorkerServesIsReplaced(t *testing.T) {
 		q := newFakeQueue()
 		s := play(t, q, options(), kindOf(double("run", nil)))
 		time.Sleep(5 * time.Second)
-		ours := q.spec
+		ours := q.published()
 		foreign := []byte(`{"runner": "fake"}`)
 		q.do(func() {
 			q.spec = foreign
 			q.others = []queue.Heartbeat{{Worker: "other", Spec: "d4f9f0a4b1b7c6d5"}}
 		})
 		time.Sleep(20 * time.Second)
-		if q.do(func() {}); string(q.spec) != string(ours) {
-			t.Errorf("the published spec is %s, want ours: the one that was there is nobody's", q.spec)
+		if got := q.published(); got != ours {
+			t.Errorf("the published spec is %s, want ours: the one that was there is nobody's", got)
 		}
 		digest := sha256.Sum256(foreign)
 		q.do(func() {
@@ -253,8 +253,8 @@ func TestASpecThatNoLivingWorkerServesIsReplaced(t *testing.T) {
 			q.others = []queue.Heartbeat{{Worker: "other", Spec: hex.EncodeToString(digest[:8])}}
 		})
 		time.Sleep(20 * time.Second)
-		if q.do(func() {}); string(q.spec) != string(foreign) {
-			t.Errorf("the published spec is %s, want that of the other worker, which lives", q.spec)
+		if got := q.published(); got != string(foreign) {
+			t.Errorf("the published spec is %s, want that of the other worker, which lives", got)
 		}
 		s.end()
 	})

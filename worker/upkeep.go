@@ -46,20 +46,19 @@ func (r *runner) keepBeating(ctx context.Context) {
 // is gone. Such a one must be seen twice, because a new worker announces its spec
 // before its first heartbeat with it.
 func (r *runner) mindSpec(ctx context.Context, known bool) {
-	why := "queue has lost the runner, announcing it again"
-	if known {
-		if !r.published(ctx) {
-			r.foreign++
-		} else {
-			r.foreign = 0
-		}
-		if r.foreign < 2 {
+	switch {
+	case !known:
+		r.log.WarnContext(ctx, "queue has lost the runner, announcing it again")
+	case r.published(ctx):
+		r.foreign = 0
+		return
+	default:
+		if r.foreign++; r.foreign < 2 {
 			return
 		}
-		why = "no living worker serves the published signature, announcing ours again"
+		r.log.WarnContext(ctx, "no living worker serves the published signature, announcing ours again")
 	}
 	r.foreign = 0
-	r.log.WarnContext(ctx, why)
 	r.link.report(ctx, "announce", r.announceOnce(ctx))
 }
 
