@@ -80,6 +80,8 @@ type Consumer struct {
 	mu sync.Mutex
 	// held are the deliveries of this consumer, by call id. Guarded by mu.
 	held map[place]string
+
+	post post
 }
 
 // NewConsumer returns the consumer of a worker's instance. worker is unique
@@ -174,7 +176,7 @@ func (c *Consumer) bury(ctx context.Context, d Delivery, job string, reason erro
 	if !d.job {
 		told.add(d.replyTo, d.ID, reply)
 	}
-	evs := append(told.evaluations(c.queue), evaluation{&c.queue.scripts.bury, c.keys, []any{
+	evs := append(told.checked(c.queue), evaluation{&c.queue.scripts.bury, c.keys, []any{
 		d.at.lane, d.at.entry, reason.Error(), job, reply, c.queue.config.Retention.Milliseconds(),
 	}})
 	_, err := c.queue.scripts.runAll(ctx, evs)

@@ -68,15 +68,15 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		}
 		args = append(args, d.at.lane, d.at.entry, verdict, d.Rows, d.bytes, job, result)
 	}
-	s := c.queue.scripts
-	evs := replies.evaluations(c.queue)
-	at := len(evs)
-	evs = append(evs, evaluation{&s.finish, c.keys, args})
-	evs = append(evs, hints.evaluations(c.queue)...)
-	answers, err := s.runAll(ctx, evs)
+	sent := c.post.send(c.queue, replies)
+	at := len(sent)
+	evs := append(sent, evaluation{&c.queue.scripts.finish, c.keys, args})
+	evs = append(evs, hints.checked(c.queue)...)
+	answers, err := c.queue.scripts.runAll(ctx, evs)
 	if err != nil {
 		return 0, unavailable("finish calls of "+c.runner, err)
 	}
+	c.post.heard(c.queue, sent, answers)
 	verdicts, err := list(answers[at])
 	if err != nil || len(verdicts) != len(outcomes) {
 		return 0, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts), len(outcomes))
@@ -122,24 +122,4 @@ func size(r *Reply) int {
 		n += len(o.Name) + len(o.Tensor.Data()) + 32
 	}
 	return n
-}
-
-// mailbag holds replies by the gateway that they go to: call id, reply, and so
-// on.
-type mailbag map[string][]any
-
-func (m mailbag) add(gateway, id string, body []byte) {
-	if gateway != "" {
-		m[gateway] = append(m[gateway], id, body)
-	}
-}
-
-// evaluations are the scripts that send the replies, each as one entry.
-func (m mailbag) evaluations(q *Queue) []evaluation {
-	evs := make([]evaluation, 0, len(m))
-	for gateway, pairs := range m {
-		args := append([]any{q.config.MaxReplyBytes}, pairs...)
-		evs = append(evs, evaluation{&q.scripts.reply, []string{q.keys.replies(gateway), q.keys.replyBytes(gateway)}, args})
-	}
-	return evs
 }

@@ -73,7 +73,10 @@ var any32 = queue.Ask{Rows: 32, Enough: 1}
 // cut cuts until there is a batch.
 func (b *bench) cut(c *queue.Consumer, ask queue.Ask) queue.Cut {
 	b.t.Helper()
-	for {
+	for late := time.Now().Add(patience); ; {
+		if time.Now().After(late) {
+			b.t.Fatalf("nothing is cut: %+v", b.stats())
+		}
 		got, err := c.Cut(b.t.Context(), ask)
 		if err != nil {
 			b.t.Fatal(err)

@@ -25,12 +25,14 @@ const (
 func (p *Producer) receive(ctx context.Context) error {
 	r := reader{queue: p.queue, gateway: p.gateway, last: "0"}
 	for ctx.Err() == nil {
+		listening := p.listening.Load()
 		made, err := r.say(ctx)
 		if err != nil {
 			pause(ctx, sayEvery/10)
 			continue
 		}
-		if made && p.listening.Swap(true) {
+		p.listening.Store(true)
+		if made && listening {
 			p.forsake()
 		}
 		for ctx.Err() == nil && !r.due() {

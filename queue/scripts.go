@@ -37,7 +37,7 @@ type script struct {
 	flaggedSHA, bareSHA string
 }
 
-// evaluation is one run of a script.
+// evaluation is one run of a script, or without one a command.
 type evaluation struct {
 	script *script
 	keys   []string
@@ -142,11 +142,15 @@ func (s *scripts) runEach(ctx context.Context, evs []evaluation) []result {
 // of them.
 func (s *scripts) send(ctx context.Context, evs []evaluation) (results []result, unknown bool) {
 	cmds := make([]*redis.Cmd, len(evs))
-	if len(evs) == 1 {
+	if len(evs) == 1 && evs[0].script != nil {
 		cmds[0] = s.redis.EvalSha(ctx, s.sha(evs[0].script), evs[0].keys, evs[0].args...)
 	} else {
 		pipe := s.redis.Pipeline()
 		for i, ev := range evs {
+			if ev.script == nil {
+				cmds[i] = pipe.Do(ctx, ev.args...)
+				continue
+			}
 			cmds[i] = pipe.EvalSha(ctx, s.sha(ev.script), ev.keys, ev.args...)
 		}
 		_, _ = pipe.Exec(ctx) // each command has its own error

@@ -103,7 +103,7 @@ func (q *Queue) tellBuried(ctx context.Context, envelopes []any, failure []byte)
 	if len(replies) == 0 {
 		return nil
 	}
-	if _, err := q.scripts.runAll(ctx, replies.evaluations(q)); err != nil {
+	if _, err := q.scripts.runAll(ctx, replies.checked(q)); err != nil {
 		return unavailable("answer calls that were given up", err)
 	}
 	return nil

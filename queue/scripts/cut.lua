@@ -42,10 +42,13 @@ end
 local taken, bytes, alone, full = 0, 0, false, false
 local waited, running = { "ZREM", DUE }, { "ZADD", RUNNING }
 
+-- When the last call was accepted that was taken from each lane.
+local passed = {}
+
 -- Takes a call into the batch and returns true, or false if it does not fit.
 -- What must not run, or cannot, is dropped and counts as taken.
 local function take(lane, id, fs, released)
-	local vrows, vbytes, _, deadline, job, group = plain(fs)
+	local vrows, vbytes, accepted, deadline, job, group = plain(fs)
 	local vr = tonumber(vrows) or 1
 	local state, gone = nil, false
 	if not vrows then
@@ -78,7 +81,7 @@ local function take(lane, id, fs, released)
 		local at = #out
 		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, lost, fs[2], fs[4]
 	end
-	c[lane], r[lane] = c[lane] - 1, r[lane] - vr
+	c[lane], r[lane], passed[lane] = c[lane] - 1, r[lane] - vr, tonumber(accepted)
 	if released then s[lane] = s[lane] - 1 end
 	full = alone or taken >= most or bytes >= most_bytes
 	return true
@@ -154,12 +157,14 @@ if #waited > 2 then call(unpack(waited)) end
 if #running > 2 then call(unpack(running)) end
 
 -- What is left, and since when. A lane of which nothing was taken keeps its
--- oldest.
+-- oldest. Where calls are large, it costs too much to look at the next one: it
+-- was accepted after the last.
+local light = m[15] <= calls * 32768
 local set, left = { "HSET", METER, "want", 1, "until", 0 }, 0
 for lane = 1, 3 do
 	if m[lane] > 0 then
 		if c[lane] > 0 and c[lane] ~= m[lane] then
-			local t = head(lane, s[lane], last[lane])
+			local t = not light and passed[lane] or head(lane, s[lane], last[lane])
 			if t then o[lane] = t else c[lane], r[lane], s[lane] = 0, 0, 0 end
 		end
 		local at = #set
