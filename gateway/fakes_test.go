@@ -72,8 +72,9 @@ func (q *fakeQueue) Run(ctx context.Context) error {
 func (q *fakeQueue) Do(ctx context.Context, c queue.Call) (queue.Reply, error) {
 	q.mu.Lock()
 	q.calls = append(q.calls, c)
+	do := q.do
 	q.mu.Unlock()
-	return q.do(ctx, c)
+	return do(ctx, c)
 }
 
 func (q *fakeQueue) Submit(_ context.Context, c queue.Call) (queue.Job, error) {

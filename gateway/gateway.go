@@ -21,6 +21,7 @@ type Gateway struct {
 	log     *slog.Logger
 	metrics *metrics
 	roster  *roster
+	door    *doorman
 	calls   *Calls
 	client  *Client
 	router  *echo.Echo
@@ -51,11 +52,13 @@ func New(c Config, d Deps) (*Gateway, error) {
 	if log == nil {
 		log = slog.Default()
 	}
+	door := &doorman{producer: d.Producer, log: log}
+	d.Producer = door
 	m, err := newMetrics(d.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	g := &Gateway{config: c, deps: d, log: log, metrics: m, origins: http.NewCrossOriginProtection()}
+	g := &Gateway{config: c, deps: d, log: log, metrics: m, door: door, origins: http.NewCrossOriginProtection()}
 	g.memory.limit = c.MaxInFlightBytes
 	g.headers.nosniff, g.headers.noStore = []string{"nosniff"}, []string{"no-store"}
 	g.roster = newRoster(d.Directory, m, log)

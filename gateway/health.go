@@ -2,11 +2,14 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ekiben/ekiben/queue"
 )
 
 const (
@@ -66,10 +69,16 @@ func (g *Gateway) notReady(ctx context.Context) []string {
 // check finds everything that is in the way.
 func (g *Gateway) check(ctx context.Context) []string {
 	var reasons []string
-	if err := g.deps.Health.Ping(ctx); err != nil {
+	err := g.deps.Health.Ping(ctx)
+	if err != nil {
 		g.log.WarnContext(ctx, "not ready", "err", err)
+	}
+	if errors.Is(err, queue.ErrRefused) || err == nil && g.door.refuses() {
+		reasons = append(reasons, "redis can be reached, but refuses to store anything")
+	} else if err != nil {
 		reasons = append(reasons, "redis cannot be reached")
-	} else if g.config.RequireDurable {
+	}
+	if err == nil && g.config.RequireDurable {
 		durability, err := g.deps.Health.Durability(ctx)
 		switch {
 		case err != nil:

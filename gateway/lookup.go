@@ -15,7 +15,7 @@ const (
 	maxLookups = 32
 
 	// lookupTimeout bounds one lookup.
-	lookupTimeout = 2 * time.Second
+	lookupTimeout = time.Second
 )
 
 // lookups keep a flood of unknown names from the queue: a name is looked up

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ekiben/ekiben/gateway/dashboard"
+	"github.com/ekiben/ekiben/queue"
 )
 
 // policy is what browsers may do with the gateway's pages: load its style sheet,
@@ -27,21 +29,31 @@ func (g *Gateway) getDashboard(r *request) error {
 
 // facts are what the dashboard shows.
 func (g *Gateway) facts(ctx context.Context) dashboard.Facts {
-	f := dashboard.Facts{At: time.Now()}
-	for _, found := range g.roster.sorted() {
-		workers, err := g.roster.workers(ctx, found)
-		if err != nil {
-			f.Problem = "The queue cannot be reached. Figures are those of the last time that it could."
-		}
+	all := g.roster.sorted()
+	err := errors.Join(g.roster.look(ctx, all), g.roster.lastFault())
+	f := dashboard.Facts{At: time.Now(), Problem: g.trouble(err)}
+	for _, found := range all {
+		workers, _, known := found.watch.crew()
 		f.Runners = append(f.Runners, dashboard.Runner{
 			Name: found.spec.Runner, MaxQueue: found.spec.MaxQueue,
-			Samples: found.watch.history(), Workers: workers,
+			Samples: found.watch.history(), Workers: workers, Unknown: !known,
 		})
 	}
-	if f.Problem == "" && g.roster.broken.Load() {
-		f.Problem = "The queue cannot be reached. Figures are those of the last time that it could."
-	}
 	return f
+}
+
+// trouble says what operators should know of an error that the queue gave, or
+// of what calls meet.
+func (g *Gateway) trouble(err error) string {
+	switch {
+	case errors.Is(err, queue.ErrRefused), err == nil && g.door.refuses():
+		return "The queue can be reached, but refuses to store anything: calls are refused. The gateway's log has what Redis says."
+	case errors.Is(err, queue.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return "The queue cannot be reached. Figures are those of the last time that it could."
+	case err != nil:
+		return "Some runners cannot be read, and are shown as they were. The gateway's log has the reason."
+	}
+	return ""
 }
 
 // html sends a page.

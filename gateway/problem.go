@@ -161,6 +161,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 		return say(CodeInvalidInput, err.Error())
 	case ctx.Err() != nil:
 		return ended(ctx)
+	case errors.Is(err, queue.ErrRefused):
+		return say(CodeUnavailable, "the queue can be reached, but refuses to store anything at present")
 	case errors.Is(err, queue.ErrUnavailable):
 		return say(CodeUnavailable, "the queue cannot be reached at present")
 	case errors.Is(err, context.DeadlineExceeded):

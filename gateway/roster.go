@@ -22,8 +22,12 @@ const (
 	// refreshTimeout bounds one round of that.
 	refreshTimeout = 5 * time.Second
 
-	// workersFor is how old a list of workers may be.
-	workersFor = time.Second
+	// workersFor is how old a list of workers may be before somebody who asks for
+	// it has it read again. Every refresh does it.
+	workersFor = 2 * refreshEvery
+
+	// lookTimeout bounds that.
+	lookTimeout = time.Second
 )
 
 // roster is what a gateway knows of all runners. Reading it takes no lock.
@@ -38,8 +42,8 @@ type roster struct {
 
 	lookups lookups
 
-	// broken is whether the last refresh failed. Written by round.
-	broken atomic.Bool
+	// fault is why the last round failed, or nil. Written by round.
+	fault atomic.Pointer[error]
 }
 
 func newRoster(d directory, m *metrics, log *slog.Logger) *roster {
@@ -133,16 +137,29 @@ func (r *roster) round(ctx context.Context) {
 	if err == nil {
 		err = r.sweep(bounded)
 	}
-	switch {
-	case ctx.Err() != nil:
-	case err != nil && !r.broken.Swap(true):
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		if r.fault.Swap(nil) != nil {
+			r.log.InfoContext(ctx, "runners are refreshed again")
+		}
+		return
+	}
+	if r.fault.Swap(&err) == nil {
 		r.log.WarnContext(ctx, "runners cannot be refreshed, the last known are used", "err", err)
-	case err == nil && r.broken.Swap(false):
-		r.log.InfoContext(ctx, "runners are refreshed again")
 	}
 }
 
-// refresh reads names, specs and stats.
+// lastFault is why the last round failed, or nil.
+func (r *roster) lastFault() error {
+	if fault := r.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
+// refresh reads names, specs, stats and workers.
 func (r *roster) refresh(ctx context.Context) error {
 	names, err := r.directory.Runners(ctx)
 	if err != nil {
@@ -160,19 +177,30 @@ func (r *roster) refresh(ctx context.Context) error {
 		}
 	}
 	faults = append(faults, r.replace(specs))
+	return errors.Join(append(faults, r.measure(ctx))...)
+}
+
+// measure reads the stats and the workers of the known runners.
+func (r *roster) measure(ctx context.Context) error {
 	known := slices.Sorted(maps.Keys(r.runners()))
-	if len(known) > 0 {
-		stats, err := r.directory.Stats(ctx, known...)
-		if err != nil {
-			return fmt.Errorf("read stats: %w", err)
-		}
-		for _, s := range stats {
-			if found := r.runners()[s.Runner]; found != nil {
-				found.watch.sample(s)
-			}
+	if len(known) == 0 {
+		return nil
+	}
+	stats, err := r.directory.Stats(ctx, known...)
+	if err != nil {
+		return fmt.Errorf("read stats: %w", err)
+	}
+	for _, s := range stats {
+		if found := r.runners()[s.Runner]; found != nil {
+			found.watch.sample(s)
 		}
 	}
-	return errors.Join(faults...)
+	for _, found := range r.runners() {
+		if err := r.readWorkers(ctx, found); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // replace makes the runners with these specs the known ones. A spec that cannot
@@ -220,20 +248,34 @@ func (r *roster) sweep(ctx context.Context) error {
 	return nil
 }
 
-// workers are the living workers of a runner, at most [workersFor] ago.
-func (r *roster) workers(ctx context.Context, found *runner) ([]queue.Heartbeat, error) {
-	w := found.watch
-	w.workersMu.Lock()
-	defer w.workersMu.Unlock()
-	if !w.workersAt.IsZero() && time.Since(w.workersAt) < workersFor {
-		return w.workers, nil
-	}
+// readWorkers reads the living workers of a runner.
+func (r *roster) readWorkers(ctx context.Context, found *runner) error {
 	workers, err := r.directory.Workers(ctx, found.spec.Runner)
 	if err != nil {
-		return nil, fmt.Errorf("list workers of runner %q: %w", found.spec.Runner, err)
+		return fmt.Errorf("list workers of runner %q: %w", found.spec.Runner, err)
 	}
-	w.workers, w.workersAt = workers, time.Now()
-	return workers, nil
+	found.watch.meet(workers)
+	return nil
+}
+
+// look has the workers of runners read that were not for a while. It gives up
+// at the first error, and asks nothing while the queue is away anyway: then what
+// is known has to do. The error is why it may be old.
+func (r *roster) look(ctx context.Context, runners []*runner) error {
+	if err := r.lastFault(); errors.Is(err, queue.ErrUnavailable) {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	for _, found := range runners {
+		if _, since, known := found.watch.crew(); known && since < workersFor {
+			continue
+		}
+		if err := r.readWorkers(bounded, found); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func unknownRunner(name string) *Problem {

@@ -182,18 +182,13 @@ func TestWhileRedisIsAwayTheLastKnownIsUsedAndTheLogSaysItOnce(t *testing.T) {
 		g := newGateway(t, q, setup{log: &log})
 		defer running(t, g)()
 		synctest.Wait()
-		setDown := func(err error) {
-			q.mu.Lock()
-			defer q.mu.Unlock()
-			q.down = err
-		}
-		setDown(queue.ErrUnavailable)
+		q.setDown(queue.ErrUnavailable)
 		time.Sleep(5 * time.Second)
 		wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
 		if page := send(t, g.Handler(), http.MethodGet, "/dashboard", "").Body.String(); !strings.Contains(page, "cannot be reached") || !strings.Contains(page, "all") {
 			t.Error("the dashboard does not say so")
 		}
-		setDown(nil)
+		q.setDown(nil)
 		time.Sleep(5 * time.Second)
 		if page := send(t, g.Handler(), http.MethodGet, "/dashboard", "").Body.String(); strings.Contains(page, "cannot be reached") {
 			t.Error("the dashboard says so still")

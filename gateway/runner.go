@@ -41,10 +41,7 @@ type watch struct {
 	// drain is how fast the queue empties. Guarded by mu.
 	drain drain
 
-	// workersMu is held while workers are read from the queue, so that they are
-	// read once.
-	workersMu sync.Mutex
-	// workers are the living ones, read at workersAt. Guarded by workersMu.
+	// workers are the living ones, read at workersAt. Guarded by mu.
 	workers   []queue.Heartbeat
 	workersAt time.Time
 }
@@ -118,6 +115,29 @@ func (w *watch) history() []queue.Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.samples)
+}
+
+// meet takes the workers that live.
+func (w *watch) meet(workers []queue.Heartbeat) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.workers, w.workersAt = workers, time.Now()
+}
+
+// crew are the workers that lived when they were last read, as old as they are
+// now, and how long ago that was; known is false if they never were.
+func (w *watch) crew() (workers []queue.Heartbeat, since time.Duration, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.workersAt.IsZero() {
+		return nil, 0, false
+	}
+	since = time.Since(w.workersAt)
+	workers = slices.Clone(w.workers)
+	for i := range workers {
+		workers[i].Age += since
+	}
+	return workers, since, true
 }
 
 // retryAfter is when a client that met the full queue should come back; chance

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/ekiben/ekiben/runnables"
@@ -50,42 +49,42 @@ type queueView struct {
 	DeadLetters   int     `json:"dead_letters"`
 }
 
-// view describes a runner.
-func (g *Gateway) view(ctx context.Context, found *runner) (runnerView, error) {
-	spec := &found.spec
-	v := runnerView{
+// view describes a runner; known is false if its workers were never read.
+func (r *runner) view() (v runnerView, known bool) {
+	spec := &r.spec
+	v = runnerView{
 		Name: spec.Runner, Runnable: spec.Runnable, Methods: make([]methodView, 0, len(spec.Methods)),
 		Limits: limitsView{spec.MaxQueue, spec.MaxQueueBytes, spec.FromZero},
 	}
 	for _, s := range spec.Methods {
-		m := found.methods[s.Name]
+		m := r.methods[s.Name]
 		v.Methods = append(v.Methods, methodView{s, m.url(), m.accepts, m.offers})
 	}
-	if samples := found.watch.history(); len(samples) > 0 {
+	if samples := r.watch.history(); len(samples) > 0 {
 		s := samples[len(samples)-1]
 		v.Queue = &queueView{s.Depth, s.Waiting, s.WaitingRows, s.Bytes, s.Oldest.Seconds(), s.DeadLetters}
 	}
-	workers, err := g.roster.workers(ctx, found)
-	if err != nil {
-		return runnerView{}, err
-	}
+	workers, _, known := r.watch.crew()
 	v.Workers = len(workers)
 	for _, w := range workers {
 		v.Instances += w.Instances
 		v.Busy += w.Busy
 	}
-	return v, nil
+	return v, known
 }
 
 // url is the path that the method is called at.
 func (m *method) url() string { return "/v1/runners/" + m.runner.spec.Runner + "/" + m.Name }
 
-// getRunners answers GET /v1/runners.
+// getRunners answers GET /v1/runners. While the queue is away it answers with
+// what is known.
 func (g *Gateway) getRunners(r *request) error {
 	views := []runnerView{}
-	for _, found := range g.roster.sorted() {
-		v, err := g.view(r.Request().Context(), found)
-		if err != nil {
+	all := g.roster.sorted()
+	err := g.roster.look(r.Request().Context(), all)
+	for _, found := range all {
+		v, known := found.view()
+		if !known {
 			return err
 		}
 		views = append(views, v)
@@ -101,8 +100,9 @@ func (g *Gateway) getRunner(r *request) error {
 		return err
 	}
 	r.runner = found
-	v, err := g.view(r.Request().Context(), found)
-	if err != nil {
+	err = g.roster.look(r.Request().Context(), []*runner{found})
+	v, known := found.view()
+	if !known {
 		return err
 	}
 	r.Response().Header()["Cache-Control"] = g.headers.noStore

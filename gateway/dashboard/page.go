@@ -41,6 +41,9 @@ type Runner struct {
 
 	// Workers are those that live.
 	Workers []queue.Heartbeat
+
+	// Unknown is whether it is not known which workers live.
+	Unknown bool
 }
 
 // Page is a renderer of the dashboard. It is safe for concurrent use.

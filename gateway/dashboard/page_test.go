@@ -92,6 +92,20 @@ func TestAnEmptyPageSaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestAPageDoesNotSayWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	unknown := dashboard.Runner{Name: "a", Unknown: true, Samples: []queue.Stats{{Depth: 3}}}
+	got := render(t, dashboard.Facts{Problem: "Away.", Runners: []dashboard.Runner{unknown}})
+	for _, bad := range []string{"no worker", "0 / 0", "0 of 0", "ekiben worker"} {
+		if strings.Contains(got, bad) {
+			t.Errorf("%q is in %s", bad, got)
+		}
+	}
+	if got := render(t, dashboard.Facts{Problem: "Away."}); strings.Contains(got, "ekiben worker") {
+		t.Errorf("it says how to start a worker: %s", got)
+	}
+}
+
 func TestWhatWorkersSayOfThemselvesIsEscaped(t *testing.T) {
 	t.Parallel()
 	hostile := `"><script>alert(1)</script><img src=x onerror=alert(1)>`

@@ -59,11 +59,13 @@ type workerLine struct {
 func viewOf(f Facts) view {
 	v := view{At: f.At.UTC().Format("15:04:05") + " UTC", Refresh: int(Refresh / time.Second), Problem: f.Problem}
 	depth, instances, busy, rate := 0, 0, 0, 0.0
+	unknown := len(f.Runners) > 0
 	for _, r := range f.Runners {
 		v.Runners = append(v.Runners, runnerLineOf(r))
 		depth += latest(r.Samples).Depth
 		perSecond, _ := finishRate(r.Samples)
 		rate += perSecond
+		unknown = unknown && r.Unknown
 		for _, w := range r.Workers {
 			v.Workers = append(v.Workers, workerLineOf(r.Name, w))
 			instances += w.Instances
@@ -75,6 +77,9 @@ func viewOf(f Facts) view {
 		{"calls queued", count(int64(depth))},
 		{"calls a second", decimal(rate)},
 		{"instances busy", count(int64(busy)) + " of " + count(int64(instances))},
+	}
+	if unknown {
+		v.Totals[len(v.Totals)-1].Value = "–"
 	}
 	return v
 }
@@ -88,6 +93,9 @@ func runnerLineOf(r Runner) runnerLine {
 		Batch: mean(work.Rows, work.Batches), P50: quantile(work.Latency, 0.5), P99: quantile(work.Latency, 0.99),
 		Slots:  strconv.Itoa(work.Busy) + " / " + strconv.Itoa(work.Instances),
 		Errors: count(work.Failed), Bad: work.Failed > 0 || now.DeadLetters > 0,
+	}
+	if r.Unknown {
+		line.Slots = "–"
 	}
 	if now.Waiting > 0 {
 		line.Oldest = span(now.Oldest)
@@ -103,10 +111,11 @@ func runnerLineOf(r Runner) runnerLine {
 
 // note is what an operator should see first about a runner.
 func note(r Runner, now queue.Stats) string {
+	nobody := len(r.Workers) == 0 && !r.Unknown
 	switch {
-	case len(r.Workers) == 0 && now.Depth > 0:
+	case nobody && now.Depth > 0:
 		return "calls wait, no worker"
-	case len(r.Workers) == 0:
+	case nobody:
 		return "no worker"
 	case r.MaxQueue > 0 && now.Depth >= r.MaxQueue:
 		return "queue full"
