@@ -24,6 +24,9 @@ func encodingOf(c runnables.Content) tensor.Encoding {
 // else is the only argument of a method that has one.
 func jsonArguments(m *method, raw []byte) ([]tensor.Named, error) {
 	w := walk{raw: raw}
+	if err := w.begin(); err != nil {
+		return nil, err
+	}
 	if w.next() == '{' {
 		return w.arguments(m)
 	}

@@ -75,6 +75,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 	}
 	g.router = echo.New()
 	g.router.HTTPErrorHandler = g.fail
+	g.router.JSONSerializer = answers{}
 	if err := g.routes(); err != nil {
 		return nil, fmt.Errorf("gateway: services: %w", err)
 	}

@@ -97,7 +97,7 @@ func (m *method) takes(f form) bool {
 func decodeSingle(v *runnables.ValueSpec, f form, b body) (tensor.Tensor, error) {
 	switch {
 	case f == formNPY:
-		return tensor.ReadNPY(b.bytes())
+		return decodeNPY(v, b.bytes())
 	case f == formText && !utf8.Valid(b.bytes()):
 		return tensor.Tensor{}, &Problem{Code: CodeInvalidInput, Detail: "the text is not valid UTF-8"}
 	case v.DType == tensor.Bytes:
@@ -127,8 +127,8 @@ func decodeRaw(v *runnables.ValueSpec, raw []byte) (tensor.Tensor, error) {
 		}
 		row := elements * v.DType.Size()
 		if row == 0 || len(raw)%row != 0 {
-			return tensor.Tensor{}, fmt.Errorf("%w: %d bytes are no whole number of %d bytes, which %s of shape %v takes for each of dimension %d",
-				tensor.ErrInvalid, len(raw), row, v.DType, v.Shape, free)
+			return tensor.Tensor{}, fmt.Errorf("%w: %d bytes are no whole number of %d bytes, which %s takes for each of dimension %d",
+				tensor.ErrInvalid, len(raw), row, v, free)
 		}
 		shape[free] = len(raw) / row
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -28,11 +29,26 @@ type level struct {
 // checkJSON walks through one value and wants nothing after it.
 func checkJSON(raw []byte) error {
 	w := walk{raw: raw}
+	if err := w.begin(); err != nil {
+		return err
+	}
 	if err := w.value(); err != nil {
 		return err
 	}
 	if w.next() != 0 || w.pos < len(raw) {
 		return w.fail("something follows the value")
+	}
+	return nil
+}
+
+// begin moves to the value. It refuses what has none, and a byte order mark,
+// which RFC 8259 section 8.1 forbids and some editors write.
+func (w *walk) begin() error {
+	if bytes.HasPrefix(w.raw, []byte("\ufeff")) {
+		return &Problem{Code: CodeInvalidInput, Detail: "the body begins with a byte order mark; send it without"}
+	}
+	if w.next(); w.pos == len(w.raw) {
+		return &Problem{Code: CodeInvalidInput, Detail: "the body is empty"}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"mime"
+	"slices"
 	"strings"
 )
 
@@ -55,11 +56,10 @@ func formOf(contentType string) (form, string) {
 	case media == mediaJSON, strings.HasSuffix(media, "+json"):
 		return formJSON, media
 	case strings.HasPrefix(media, "text/"), media == "application/text":
-		switch strings.ToLower(params["charset"]) {
-		case "", "utf-8", "utf8", "us-ascii":
-			return formText, media
+		if !takesCharset(params["charset"]) {
+			return formUnknown, contentType
 		}
-		return formUnknown, contentType
+		return formText, media
 	case media == mediaOctets:
 		return formOctets, media
 	case media == mediaNPY, media == "application/vnd.numpy":
@@ -68,8 +68,23 @@ func formOf(contentType string) (form, string) {
 	return formUnknown, media
 }
 
-// unsupported refuses the type of a body.
+// takesCharset reports whether text in a charset is UTF-8.
+func takesCharset(name string) bool {
+	switch strings.ToLower(name) {
+	case "", "utf-8", "utf8", "us-ascii":
+		return true
+	}
+	return false
+}
+
+// unsupported refuses the type of a body, or the charset where that is all that
+// is wrong with it.
 func unsupported(contentType string, taken []string) *Problem {
+	_, params, err := mime.ParseMediaType(contentType)
+	if err == nil && !takesCharset(params["charset"]) && slices.Contains(taken, mediaText) {
+		detail := "text in charset " + quote(params["charset"]) + " is not taken, but utf-8 and us-ascii"
+		return &Problem{Code: CodeUnsupportedMediaType, Detail: detail, Accepts: taken}
+	}
 	detail := "a body of type " + quote(contentType) + " is not taken here, but " + list(taken)
 	if media, _, _ := strings.Cut(contentType, ";"); strings.TrimSpace(media) == mediaForm {
 		detail += "; curl sends this type with --data unless told otherwise: -H 'Content-Type: " + taken[0] + "'"

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -146,7 +145,7 @@ func jsonOutputs(specs []runnables.ValueSpec, outputs []tensor.Named) ([]byte, e
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		name, err := json.Marshal(out.Name)
+		name, err := marshal(out.Name)
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -119,7 +118,7 @@ func (p *Problem) Error() string { return string(p.Code) + ": " + p.Detail }
 // methods, accepts, offers, error_id where there are any.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	status := p.Code.Status()
-	return json.Marshal(struct {
+	return marshal(struct {
 		Type      string   `json:"type"`
 		Title     string   `json:"title"`
 		Status    int      `json:"status"`

@@ -189,3 +189,20 @@ func TestAConfigurationReportsEveryFault(t *testing.T) {
 		}
 	}
 }
+
+func TestJSONShowsWhatItWasGivenAsItIs(t *testing.T) {
+	t.Parallel()
+	q := newFakeQueue(everything())
+	q.jobs["x"] = queue.Job{ID: "x", State: queue.Failed, Err: &queue.CallError{Code: queue.CodeRunnerFailed, Message: "a <b> & c"}}
+	h := newGateway(t, q, setup{}).Handler()
+	w := send(t, h, http.MethodPost, "/v1/runners/all/text", `{"<a&b>":1}`, "Content-Type", "application/json")
+	wantProblem(t, w, http.StatusBadRequest, "invalid_input")
+	for _, tt := range []struct{ body, want string }{
+		{w.Body.String(), `<a&b>`},
+		{send(t, h, http.MethodGet, "/v1/jobs/x", "").Body.String(), `"a <b> & c"`},
+	} {
+		if !strings.Contains(tt.body, tt.want) {
+			t.Errorf("%s is not in %s", tt.want, tt.body)
+		}
+	}
+}

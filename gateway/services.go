@@ -164,17 +164,14 @@ func (g *Gateway) answer(r *request, media string, out reflect.Value) error {
 	case mediaOctets:
 		raw = out.Bytes()
 	default:
-		var b bytes.Buffer
-		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(false)
 		var value any
 		if out.IsValid() {
 			value = out.Interface()
 		}
-		if err := enc.Encode(value); err != nil {
+		var err error
+		if raw, err = marshal(value); err != nil {
 			return fmt.Errorf("encode the answer: %w", err)
 		}
-		raw = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	}
 	h := r.Response().Header()
 	h.Set("Content-Length", strconv.Itoa(len(raw)))

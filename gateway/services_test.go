@@ -102,7 +102,8 @@ func TestAServiceIsNotBotheredWithWhatDoesNotFit(t *testing.T) {
 		{"something behind", "application/json", `{"x":1}{}`, 400, "invalid_input", "follows"},
 		{"too deep", "application/json", strings.Repeat("[", 100), 400, "invalid_input", "deeper"},
 		{"no UTF-8", "application/json", "{\"name\":\"\xff\"}", 400, "invalid_input", "UTF-8"},
-		{"nothing", "application/json", "", 400, "invalid_input", "ends"},
+		{"nothing", "application/json", "", 400, "invalid_input", "the body is empty"},
+		{"a byte order mark", "application/json", "\ufeff{}", 400, "invalid_input", "byte order mark"},
 		{"text", "text/plain", "x", 415, "unsupported_media_type", "application/json"},
 		{"what curl sends by itself", "application/x-www-form-urlencoded", "x", 415, "unsupported_media_type", "curl"},
 	} {
@@ -116,6 +117,8 @@ func TestAServiceIsNotBotheredWithWhatDoesNotFit(t *testing.T) {
 	text := withAPI(t, newFakeQueue(), same[string])
 	wantProblem(t, send(t, text, http.MethodPost, "/api", "\xff", "Content-Type", "text/plain"), http.StatusBadRequest, "invalid_input", "UTF-8")
 	wantProblem(t, send(t, text, http.MethodPost, "/api", "x", "Content-Type", "image/png"), http.StatusUnsupportedMediaType, "unsupported_media_type", "text/plain")
+	wantProblem(t, send(t, text, http.MethodPost, "/api", "x", "Content-Type", "text/plain; charset=latin-1"), http.StatusUnsupportedMediaType,
+		"unsupported_media_type", `charset "latin-1" is not taken, but utf-8 and us-ascii`)
 }
 
 func TestErrorsOfAServiceAreProblems(t *testing.T) {
