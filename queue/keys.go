@@ -38,7 +38,9 @@ const (
 	lanes = 3
 )
 
-func laneName(lane int) string { return [...]string{laneHigh: "high", laneNormal: "normal", laneLow: "low"}[lane] }
+func laneName(lane int) string {
+	return [...]string{laneHigh: "high", laneNormal: "normal", laneLow: "low"}[lane]
+}
 
 func (k keys) runners() string { return k.prefix + ":runners" }
 

@@ -67,7 +67,6 @@ func call(s string) queue.Call {
 	}
 }
 
-
 var any32 = queue.Ask{Rows: 32, Enough: 1}
 
 // cut cuts until there is a batch.
