@@ -160,8 +160,8 @@ type load struct {
 }
 
 // load starts callers; each makes up to n calls.
-func (b *bench) load(callers, n int, make func(label string) queue.Call) *load {
-	l := &load{t: b.t, accepted: map[string]string{}, failures: map[string]int{}, ended: newSignal()}
+func (b *bench) load(callers, n int, build func(label string) queue.Call) *load {
+	l := &load{t: b.t, accepted: map[string]string{}, failures: map[string]int{}, ended: make(chan struct{})}
 	for i := range callers {
 		l.callers.Go(func() {
 			for k := range n {
@@ -172,17 +172,15 @@ func (b *bench) load(callers, n int, make func(label string) queue.Call) *load {
 				}
 				label := fmt.Sprintf("%d-%d-%s", i, k, b.gateway)
 				if k%2 == 0 {
-					l.await(b, label, make(label))
+					l.await(b, label, build(label))
 				} else {
-					l.submit(b, label, make(label))
+					l.submit(b, label, build(label))
 				}
 			}
 		})
 	}
 	return l
 }
-
-func newSignal() chan struct{} { return make(chan struct{}) }
 
 func (l *load) await(b *bench, label string, c queue.Call) {
 	r, err := b.Do(context.Background(), c)

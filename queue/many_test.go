@@ -48,7 +48,7 @@ func TestManyWorkersAndGatewaysLoseNothingAndDoubleNothing(t *testing.T) {
 
 func TestNoGoroutineIsLeftBehind(t *testing.T) { //nolint:paralleltest // it counts goroutines
 	before := goleak.IgnoreCurrent()
-	t.Run("scene", func(t *testing.T) { //nolint:paralleltest // likewise
+	t.Run("scene", func(t *testing.T) { // likewise
 		b := setup(t, soon)
 		f := b.fleet(2, 100)
 		l := b.load(4, 20, sized)

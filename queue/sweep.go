@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -112,12 +113,12 @@ func (q *Queue) tellBuried(ctx context.Context, envelopes []any, failure []byte)
 // uptime is how long the server has run; very long if it does not say.
 func (q *Queue) uptime(ctx context.Context) (time.Duration, error) {
 	info, err := q.redis.Info(ctx, "server").Result()
-	if err != nil && isConnection(err) {
+	if isConnection(err) {
 		return 0, unavailable("ask for the uptime", err)
 	}
 	seconds, err := strconv.ParseInt(infoField(info, "uptime_in_seconds"), 10, 64)
 	if err != nil {
-		return time.Duration(1<<63 - 1), nil
+		seconds = math.MaxInt32 // it does not say
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

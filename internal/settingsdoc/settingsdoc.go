@@ -74,14 +74,18 @@ func comments(t reflect.Type, sources map[string]string) (map[string]string, err
 				return true
 			}
 			if s, ok := spec.Type.(*ast.StructType); ok {
-				for _, f := range s.Fields.List {
-					for _, name := range f.Names {
-						docs[name.Name] = strings.Join(strings.Fields(f.Doc.Text()), " ")
-					}
-				}
+				addFields(docs, s)
 			}
 			return false
 		})
 	}
 	return docs, nil
+}
+
+func addFields(docs map[string]string, s *ast.StructType) {
+	for _, f := range s.Fields.List {
+		for _, name := range f.Names {
+			docs[name.Name] = strings.Join(strings.Fields(f.Doc.Text()), " ")
+		}
+	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/ekiben/ekiben/queue/embedded"
 )
 
-func TestMissingServerIsExplained(t *testing.T) { //nolint:paralleltest // it changes PATH
+func TestMissingServerIsExplained(t *testing.T) { // it changes PATH
 	t.Setenv("PATH", t.TempDir())
 	_, err := embedded.StartServer(t.Context(), t.TempDir())
 	if !errors.Is(err, embedded.ErrNoServer) || !strings.Contains(err.Error(), "install") {

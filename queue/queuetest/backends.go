@@ -184,20 +184,3 @@ func (r *rawRedis) leftovers(runner string) []string {
 	}
 	return found
 }
-
-// consumers counts the consumers of a worker, in all lanes.
-func (r *rawRedis) consumers(worker string) int {
-	n := 0
-	r.each(func(key string) {
-		cs, err := r.client.XInfoConsumers(context.Background(), key, group).Result()
-		if err != nil {
-			return
-		}
-		for _, c := range cs {
-			if strings.HasPrefix(c.Name, worker+"/") {
-				n++
-			}
-		}
-	})
-	return n
-}

@@ -191,9 +191,9 @@ func (l *lockstep) goAway(t *rapid.T) {
 // answered compares how an awaited call ended.
 func (l *lockstep) answered(id string, p *pair) {
 	l.t.Helper()
-	real, ideal := l.receive(p.real), l.receive(p.ideal)
-	same(l, "the end of an awaited call", class(real.err), class(ideal.err))
-	same(l, "the reply to an awaited call", fmt.Sprint(real.Err, label(real.Outputs)), fmt.Sprint(ideal.Err, label(ideal.Outputs)))
+	actual, ideal := l.receive(p.real), l.receive(p.ideal)
+	same(l, "the end of an awaited call", class(actual.err), class(ideal.err))
+	same(l, "the reply to an awaited call", fmt.Sprint(actual.Err, label(actual.Outputs)), fmt.Sprint(ideal.Err, label(ideal.Outputs)))
 	p.leave()
 	delete(l.awaited, id)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -26,12 +27,13 @@ func (l *lockstep) cutBy(i int, ask queue.Ask) bool {
 	l.t.Helper()
 	cut := func(w *world) (queue.Cut, string) {
 		c := must(w.consumers[i].Cut(context.Background(), ask))(l.t)
-		said := fmt.Sprintf("%d rows of %d calls, %d arrived, more %v, deadline %v:", c.Rows, c.Calls, c.Arrived, c.More, c.Left > 0)
+		var said strings.Builder
+		fmt.Fprintf(&said, "%d rows of %d calls, %d arrived, more %v, deadline %v:", c.Rows, c.Calls, c.Arrived, c.More, c.Left > 0)
 		for _, d := range c.Deliveries {
-			said += fmt.Sprintf(" %s(%d rows, group %q, lane %d, suspect %v)", label(d.Inputs), d.Rows, d.Group, d.Lane, d.Suspect)
+			fmt.Fprintf(&said, " %s(%d rows, group %q, lane %d, suspect %v)", label(d.Inputs), d.Rows, d.Group, d.Lane, d.Suspect)
 			w.had[i][d.ID] = d
 		}
-		return c, said
+		return c, said.String()
 	}
 	got, said := cut(l.real)
 	_, want := cut(l.ideal)

@@ -113,30 +113,33 @@ func (m *Model) Sweep(_ context.Context, runner string) (queue.Swept, error) {
 			s.remove(e)
 		}
 	})
-	s.each(func(e *entry) {
-		if e.owner == "" || t-e.seen < m.config.Lease {
-			return
-		}
-		if e.lost++; e.lost < m.config.MaxLostLeases {
-			if m.release(s, e) {
-				swept.Reclaimed++
-			}
-			return
-		}
-		s.remove(e)
-		s.counted.Buried++
-		s.counted.DeadLetters++
-		failure := &queue.CallError{
-			Code: queue.CodeWorkerLost, Message: fmt.Sprintf("%d workers were lost while they ran the call", m.config.MaxLostLeases),
-		}
-		if m.settle(e, queue.Failed, queue.Reply{ID: e.call.ID, Err: failure}) {
-			swept.Buried++
-		}
-	})
+	s.each(func(e *entry) { m.takeBack(s, e, &swept) })
 	if rows, calls, _ := s.waiting(); calls > 0 && (rows >= s.want || t >= s.until) {
 		s.ring()
 	}
 	return swept, nil
+}
+
+// takeBack takes a call back whose lease is over, or gives it up.
+func (m *Model) takeBack(s *shelf, e *entry, swept *queue.Swept) {
+	if e.owner == "" || now()-e.seen < m.config.Lease {
+		return
+	}
+	if e.lost++; e.lost < m.config.MaxLostLeases {
+		if m.release(s, e) {
+			swept.Reclaimed++
+		}
+		return
+	}
+	s.remove(e)
+	s.counted.Buried++
+	s.counted.DeadLetters++
+	failure := &queue.CallError{
+		Code: queue.CodeWorkerLost, Message: fmt.Sprintf("%d workers were lost while they ran the call", m.config.MaxLostLeases),
+	}
+	if m.settle(e, queue.Failed, queue.Reply{ID: e.call.ID, Err: failure}) {
+		swept.Buried++
+	}
 }
 
 // Job is [queue.Queue.Job].
