@@ -49,6 +49,15 @@ func appendEnvelope(dst []byte, c *Call) []byte {
 	return tensor.AppendNamed(dst, c.Inputs)
 }
 
+// envelopeSize is at least what the call's envelope takes.
+func envelopeSize(c *Call) int {
+	n := envelopeHeader + tensor.NamedSize(c.Inputs)
+	for _, s := range [...]string{c.ID, c.Method, c.Caller, c.Trace, "", c.replyTo} {
+		n += binary.MaxVarintLen16 + len(s)
+	}
+	return n
+}
+
 // decodeEnvelope reads an envelope. The call's inputs alias src. What is beside
 // the envelope in the entry, and the runner, is left zero. If only the inputs
 // cannot be read, the call has all the rest.
@@ -101,6 +110,12 @@ func checkFields(c *Call) error {
 		if len(s) > maxField {
 			return fmt.Errorf("%w: a field of %d bytes, at most %d", ErrMalformed, len(s), maxField)
 		}
+	}
+	if runner, err := RunnerOf(c.ID); err != nil || runner != c.Runner {
+		return fmt.Errorf("%w: %q is not the id of a call of %s", ErrMalformed, c.ID, c.Runner)
+	}
+	if err := tensor.CheckNamed(c.Inputs); err != nil {
+		return fmt.Errorf("%w: inputs: %w", ErrMalformed, err)
 	}
 	if c.Rows < 1 || c.Timeout < time.Microsecond {
 		return fmt.Errorf("%w: %d rows with a timeout of %s", ErrMalformed, c.Rows, c.Timeout)

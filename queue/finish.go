@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"fmt"
+
+	"github.com/ekiben/ekiben/tensor"
 )
 
 // Outcome is how a delivery ended.
@@ -31,7 +33,7 @@ func (c *Consumer) Finish(ctx context.Context, outcomes []Outcome) (Finished, er
 	for len(outcomes) > 0 {
 		n, bytes := 0, 0
 		for n < min(len(outcomes), maxIDs) && bytes < maxFinishBytes {
-			bytes += size(&outcomes[n].Reply)
+			bytes += tensor.NamedSize(outcomes[n].Reply.Outputs)
 			n++
 		}
 		lost, err := c.finish(ctx, outcomes[:n])
@@ -58,7 +60,7 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		if r.Err != nil {
 			verdict = "failed"
 		}
-		body := appendReply(make([]byte, 0, 64+size(r)), r)
+		body := appendReply(make([]byte, 0, replySize(r)), r)
 		switch {
 		case d.job:
 			job, result = d.ID, body
@@ -113,13 +115,4 @@ func (c *Consumer) mayFail(ctx context.Context, outcomes []Outcome) ([]bool, err
 		may[i] = owned[k]
 	}
 	return may, nil
-}
-
-// size is about what a reply's outputs take when encoded.
-func size(r *Reply) int {
-	n := 0
-	for _, o := range r.Outputs {
-		n += len(o.Name) + len(o.Tensor.Data()) + 32
-	}
-	return n
 }

@@ -81,8 +81,11 @@ func NewID(runner string) string { return runner + "~" + shard + "~" + rand.Text
 func RunnerOf(id string) (string, error) {
 	runner, rest, ok := strings.Cut(id, "~")
 	s, random, ok2 := strings.Cut(rest, "~")
-	if !ok || !ok2 || runner == "" || s != shard || random == "" || strings.ContainsAny(id, "{}:\r\n") {
+	if !ok || !ok2 || runner == "" || s != shard || random == "" || strings.ContainsFunc(id, notInID) {
 		return "", fmt.Errorf("%w: %q is not the id of a job", ErrUnknownJob, id)
 	}
 	return runner, nil
 }
+
+// notInID are characters that mean something in a key or beside an envelope.
+func notInID(r rune) bool { return r <= ' ' || r > '~' || r == '{' || r == '}' || r == ':' }

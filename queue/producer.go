@@ -199,11 +199,7 @@ func newTicket(call *Call) (*ticket, error) {
 	if err := checkFields(call); err != nil {
 		return nil, err
 	}
-	n := 0
-	for _, in := range call.Inputs {
-		n += len(in.Name) + len(in.Tensor.Data()) + 32
-	}
-	envelope := appendEnvelope(make([]byte, 0, envelopeHeader+128+len(call.ID)+len(call.Method)+n), call)
+	envelope := appendEnvelope(make([]byte, 0, envelopeSize(call)), call)
 	return &ticket{call: call, envelope: envelope, done: make(chan answer, 1)}, nil
 }
 

@@ -54,6 +54,15 @@ func appendReply(dst []byte, r *Reply) []byte {
 	return tensor.AppendNamed(dst, r.Outputs)
 }
 
+// replySize is about what the reply takes.
+func replySize(r *Reply) int {
+	n := replyHeader + 4*binary.MaxVarintLen32 + tensor.NamedSize(r.Outputs)
+	if r.Err != nil {
+		n += len(r.Err.Code) + len(r.Err.Message)
+	}
+	return n
+}
+
 func appendHint(dst []byte) []byte {
 	return append(dst, replyMagic, replyVersion, replyHint, 0, 0, 0, 0, 0)
 }

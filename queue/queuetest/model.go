@@ -165,7 +165,10 @@ func (s *shelf) hush() {
 
 // accept takes a call in. known is the record of a job that exists already.
 func (m *Model) accept(call queue.Call, gateway string, job bool) (e *entry, known *record, err error) {
-	if call.Rows < 1 || call.Timeout < time.Microsecond {
+	if runner, err := queue.RunnerOf(call.ID); err != nil || runner != call.Runner {
+		return nil, nil, fmt.Errorf("%w: id %q", queue.ErrMalformed, call.ID)
+	}
+	if tensor.CheckNamed(call.Inputs) != nil || call.Rows < 1 || call.Timeout < time.Microsecond || len(call.Caller) > 1024 {
 		return nil, nil, fmt.Errorf("%w: %d rows, %s", queue.ErrMalformed, call.Rows, call.Timeout)
 	}
 	m.mu.Lock()

@@ -3,9 +3,11 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/tensor"
 )
 
 // acceptance are the rules of what is taken in.
@@ -98,10 +100,14 @@ var acceptance = []test{
 			s.t.Errorf("Submit() after the end = %+v with depth %d", again, s.stats().Depth)
 		}
 	}},
-	{"a call without rows or time is refused", func(s *scene) {
+	{"a call without rows or time, or with an id or inputs that cannot be sent, is refused", func(s *scene) {
 		for _, spoil := range []func(*queue.Call){
 			func(c *queue.Call) { c.Rows = 0 },
 			func(c *queue.Call) { c.Timeout = 0 },
+			func(c *queue.Call) { c.Inputs[0].Tensor = tensor.Tensor{} },
+			func(c *queue.Call) { c.ID = "other~0~x" },
+			func(c *queue.Call) { c.ID += " x" },
+			func(c *queue.Call) { c.Caller = strings.Repeat("x", 2000) },
 		} {
 			c := of("a", 1).call()
 			spoil(&c)

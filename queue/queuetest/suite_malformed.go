@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/ekiben/ekiben/queue"
-	"github.com/ekiben/ekiben/tensor"
 )
 
 // refuse are the rules of what a foreign hand puts into the queue. None of it
@@ -45,27 +44,6 @@ var refuse = []test{
 		if j := s.job(id); j.State != queue.Failed || j.Err == nil || j.Err.Code != queue.CodeMismatch {
 			s.t.Errorf("the job is %+v, want it failed with %s", j, queue.CodeMismatch)
 		}
-	}},
-	{"who waits for a call whose inputs cannot be decoded is told", func(s *scene) {
-		if s.Plant == nil {
-			s.t.Skip("there are no entries")
-		}
-		c := of("a", 1).call()
-		c.Inputs[0].Tensor = tensor.Tensor{}
-		r := make(chan reply, 1)
-		go func() {
-			got, err := s.Do(s.t.Context(), c)
-			r <- reply{got, err}
-		}()
-		w := s.consumer("w")
-		await(s.t, "the call has ended", func() bool {
-			s.wantCut(w, 8)
-			return len(r) > 0
-		})
-		if got := s.receive(r); got.err != nil || got.Err == nil || got.Err.Code != queue.CodeMismatch {
-			s.t.Errorf("Do() = %+v, want the code %s", got, queue.CodeMismatch)
-		}
-		s.rest()
 	}},
 	{"many malformed entries do not stop what is behind them", func(s *scene) {
 		s.plantedAmong(func() {
