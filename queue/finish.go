@@ -74,12 +74,19 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 	at := len(sent)
 	evs := append(sent, evaluation{&c.queue.scripts.finish, c.keys, args})
 	evs = append(evs, hints.checked(c.queue)...)
-	answers, err := c.queue.scripts.runAll(ctx, evs)
+	results := c.queue.scripts.runEach(ctx, evs)
+	err = c.post.heard(c.queue, sent, results)
+	if isFull(err) {
+		// Redis takes nothing in, but lets go of what it has: scripts may do that.
+		_, err = c.queue.scripts.runAll(ctx, replies.checked(c.queue))
+	}
+	if err == nil {
+		err = firstError(results[at:])
+	}
 	if err != nil {
 		return 0, unavailable("finish calls of "+c.runner, err)
 	}
-	c.post.heard(c.queue, sent, answers)
-	verdicts, err := list(answers[at])
+	verdicts, err := list(results[at].value)
 	if err != nil || len(verdicts) != len(outcomes) {
 		return 0, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts), len(outcomes))
 	}

@@ -73,7 +73,7 @@ func TestIDsKnowTheirRunner(t *testing.T) {
 			t.Errorf("RunnerOf(%q) = %q, %v; want %q", id, got, err, want)
 		}
 	}
-	if NewID("a") == NewID("a") {
+	if a, b := NewID("a"), NewID("a"); a == b {
 		t.Error("two ids are equal")
 	}
 }

@@ -1,6 +1,11 @@
 package queue
 
-import "sync"
+import (
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
 
 // mailbag holds replies by the gateway that they go to.
 type mailbag map[string]*letter
@@ -51,22 +56,29 @@ func (l *letter) unchecked(q *Queue, gateway string) [unchecked]evaluation {
 
 const unchecked = 3
 
-// post sends letters: unchecked as long as the gateway had room the last time,
-// so that no more than one letter of each instance is too many. It is safe for
+// post sends letters: unchecked as long as there was room the last time, so that
+// no more than one letter of each instance is too many. It is safe for
 // concurrent use.
 type post struct {
 	mu sync.Mutex
 	// crowded are gateways that had no room, by the key of their bytes. Guarded
 	// by mu.
 	crowded map[any]bool
+	// cautious is until when all letters are checked: Redis's memory was full, and
+	// what is not a script is refused then. Guarded by mu.
+	cautious time.Time
 }
+
+// caution is how long letters are checked after Redis's memory was full.
+const caution = 10 * time.Second
 
 func (p *post) send(q *Queue, m mailbag) []evaluation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var evs []evaluation
+	evs := make([]evaluation, 0, 1+unchecked*len(m))
+	careful := time.Now().Before(p.cautious)
 	for gateway, l := range m {
-		if p.crowded[q.keys.replyBytes(gateway)] {
+		if careful || p.crowded[q.keys.replyBytes(gateway)] {
 			evs = append(evs, l.checked(q, gateway))
 			continue
 		}
@@ -76,19 +88,28 @@ func (p *post) send(q *Queue, m mailbag) []evaluation {
 	return evs
 }
 
-// heard notes who has room, by the answers to what was sent.
-func (p *post) heard(q *Queue, sent []evaluation, answers []any) {
+// heard notes who has room, by what came of what was sent, and returns the first
+// error in it.
+func (p *post) heard(q *Queue, sent []evaluation, results []result) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, ev := range sent {
+		r := results[i]
 		switch {
-		case ev.script != nil && number(answers[i]) == 1:
+		case isFull(r.err):
+			p.cautious = time.Now().Add(caution)
+		case r.err != nil:
+		case ev.script != nil && number(r.value) == 1:
 			delete(p.crowded, ev.keys[1])
-		case ev.script == nil && ev.args[0] == "INCRBY" && number(answers[i]) > q.config.MaxReplyBytes:
+		case ev.script == nil && ev.args[0] == "INCRBY" && number(r.value) > q.config.MaxReplyBytes:
 			if p.crowded == nil {
 				p.crowded = map[any]bool{}
 			}
 			p.crowded[ev.args[1]] = true
 		}
 	}
+	return firstError(results[:len(sent)])
 }
+
+// isFull reports whether Redis refused a command because its memory is full.
+func isFull(err error) bool { return redis.HasErrorPrefix(err, "OOM ") }

@@ -73,3 +73,102 @@ func TestARedisThatIsAwayDoesNotRefuse(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestFullRedisIsDrained(t *testing.T) {
+	t.Parallel()
+
+	server := redistest.Start(t)
+	c := queue.DefaultConfig()
+	soon(&c)
+	c.URL = server.URL
+	b := connect(t, c)
+	admin := raw(t, server)
+	for name, end := range map[string]func([]queue.Delivery) []queue.Outcome{"succeed": answer, "fail": failed} {
+		w := b.NewConsumer(runner, name, 0)
+		var replies []<-chan outcome
+		for range 3 {
+			replies = append(replies, b.do(call("awaited")))
+		}
+		job, err := b.Submit(t.Context(), call("job"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for b.stats().Waiting < 4 {
+			<-time.After(time.Millisecond)
+		}
+		if err := admin.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Submit(t.Context(), call("x")); !errors.Is(err, queue.ErrRefused) {
+			t.Errorf("Submit() = %v, want ErrRefused", err)
+		}
+		batch := b.cut(w, any32)
+		if _, err := w.Renew(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := w.Release(t.Context(), batch.Deliveries); err != nil {
+			t.Error(err)
+		}
+		for n := 0; n < 4; {
+			ds := b.cut(w, queue.Ask{Rows: 1, Enough: 1}).Deliveries
+			b.finish(w, end(ds))
+			n += len(ds)
+		}
+		if _, err := b.Sweep(t.Context(), runner); err != nil {
+			t.Error(err)
+		}
+		for _, r := range replies {
+			if r := <-r; r.err != nil || (r.Err != nil) != (name == "fail") {
+				t.Errorf("%s: Do() = %+v", name, r)
+			}
+		}
+		if j, err := b.Job(t.Context(), job.ID); err != nil || !j.State.Terminal() {
+			t.Errorf("%s: Job() = %+v, %v", name, j, err)
+		}
+		b.rest()
+		if err := admin.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// failed lets every delivery fail.
+func failed(ds []queue.Delivery) []queue.Outcome {
+	out := make([]queue.Outcome, len(ds))
+	for i, d := range ds {
+		out[i] = queue.Outcome{Delivery: d, Reply: queue.Reply{Err: &queue.CallError{Code: queue.CodeRunnerFailed, Message: "no"}}}
+	}
+	return out
+}
+
+func TestRepliesToASlowGatewayAreBounded(t *testing.T) {
+	t.Parallel()
+
+	server := redistest.Start(t)
+	c := queue.DefaultConfig()
+	c.URL, c.MaxReplyBytes = server.URL, 1000
+	b := connect(t, c)
+	w := b.NewConsumer(runner, "w", 0)
+	replies := "ekiben:{gw~" + b.gateway + "}:replies"
+	done := b.do(call("first"))
+	b.finish(w, answer(b.cut(w, any32).Deliveries))
+	if r := <-done; r.err != nil {
+		t.Fatal(r.err)
+	}
+	admin := raw(t, server)
+	for range 3 {
+		x := call("x")
+		x.Timeout = 3 * time.Second
+		b.do(x)
+		batch := b.cut(w, any32)
+		// As if the gateway had not read for long.
+		if err := admin.Set(t.Context(), "ekiben:{gw~"+b.gateway+"}:bytes", 1<<20, time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+		b.finish(w, answer(batch.Deliveries))
+	}
+	added, err := admin.XInfoStream(t.Context(), replies).Result()
+	if err != nil || added.EntriesAdded > 2 {
+		t.Errorf("%d letters were sent, %v; want the first and one that was not checked", added.EntriesAdded, err)
+	}
+}

@@ -100,14 +100,24 @@ type result struct {
 // runAll evaluates scripts one after the other in one round trip. After an error
 // it is not known which of them ran.
 func (s *scripts) runAll(ctx context.Context, evs []evaluation) ([]any, error) {
+	results := s.runEach(ctx, evs)
+	if err := firstError(results); err != nil {
+		return nil, err
+	}
 	values := make([]any, len(evs))
-	for i, r := range s.runEach(ctx, evs) {
-		if r.err != nil {
-			return nil, r.err
-		}
+	for i, r := range results {
 		values[i] = r.value
 	}
 	return values, nil
+}
+
+func firstError(results []result) error {
+	for _, r := range results {
+		if r.err != nil {
+			return r.err
+		}
+	}
+	return nil
 }
 
 // runEach evaluates scripts one after the other in one round trip, or in a

@@ -16,11 +16,11 @@ import (
 )
 
 // golden reads a file of bytes in hexadecimal, with comments.
-func golden(t testing.TB, name string) []byte {
-	t.Helper()
+func golden(tb testing.TB, name string) []byte {
+	tb.Helper()
 	text, err := os.ReadFile("testdata/" + name + ".golden")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var digits strings.Builder
 	for line := range strings.Lines(string(text)) {
@@ -29,27 +29,27 @@ func golden(t testing.TB, name string) []byte {
 	}
 	data, err := hex.DecodeString(digits.String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }
 
-func page(t testing.TB, texts ...string) tensor.Tensor {
-	t.Helper()
+func page(tb testing.TB, texts ...string) tensor.Tensor {
+	tb.Helper()
 	v, err := tensor.OfStrings([]int{len(texts)}, texts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return v
 }
 
-func goldenCalls(t testing.TB) map[string]Call {
-	t.Helper()
+func goldenCalls(tb testing.TB) map[string]Call {
+	tb.Helper()
 	return map[string]Call{
 		"envelope-awaited": {
 			ID: "ocr~0~AWAITED", Method: "read", Caller: "key:7", Attempt: 0,
 			Trace:  "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-			Inputs: []tensor.Named{{Name: "page", Tensor: page(t, "hello")}}, replyTo: "gw1",
+			Inputs: []tensor.Named{{Name: "page", Tensor: page(tb, "hello")}}, replyTo: "gw1",
 		},
 		"envelope-job": {
 			ID: "ocr~0~JOB", Method: "read", Lane: High, Attempt: 258, Inputs: []tensor.Named{}, job: true, replyTo: "gw2",
@@ -57,12 +57,12 @@ func goldenCalls(t testing.TB) map[string]Call {
 	}
 }
 
-func goldenReplies(t testing.TB) map[string]Reply {
-	t.Helper()
+func goldenReplies(tb testing.TB) map[string]Reply {
+	tb.Helper()
 	return map[string]Reply{
 		"reply-outputs": {
 			Timing:  Timing{Queue: 1500 * time.Microsecond, Batch: 20 * time.Microsecond, Execute: 3 * time.Second, Rows: 32},
-			Outputs: []tensor.Named{{Name: "", Tensor: page(t, "world")}},
+			Outputs: []tensor.Named{{Name: "", Tensor: page(tb, "world")}},
 		},
 		"reply-error": {
 			Err: &CallError{Code: CodeRunnerFailed, Message: "out of ink", Retryable: true},
