@@ -22,7 +22,7 @@ type Config struct {
 	MaxRows int `env:"EKIBEN_MAX_ROWS"`
 
 	// MaxInFlight is how many requests are worked on at once; more are refused.
-	// Health and metrics are not counted.
+	// Those whose body is on its way are not counted, nor health and metrics.
 	MaxInFlight int `env:"EKIBEN_MAX_IN_FLIGHT"`
 
 	// MaxInFlightBytes is how much memory their bodies may take together; what

@@ -45,7 +45,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}, []string{"route", "code", "runner"}),
 		seconds: histogram("ekiben_request_seconds", "Time from the header of a request to its answer.", secondsBuckets(), "route", "runner"),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "ekiben_requests_in_flight", Help: "Requests that are worked on; health and metrics are not counted.",
+			Name: "ekiben_requests_in_flight", Help: "Requests that are worked on, from the end of their body; health and metrics are not counted.",
 		}),
 		queueSeconds:   histogram("ekiben_call_queue_seconds", "Time that answered calls waited in the queue.", secondsBuckets(), "runner"),
 		executeSeconds: histogram("ekiben_call_execute_seconds", "Time that the batches of answered calls ran.", secondsBuckets(), "runner"),

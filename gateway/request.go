@@ -24,6 +24,8 @@ type request struct {
 	runner *runner
 	// memory is what its body takes.
 	memory claim
+	// admitted is whether it counts as in flight.
+	admitted bool
 }
 
 // handler answers a request, or returns an error that becomes a problem.
@@ -36,6 +38,24 @@ func (g *Gateway) handle(route string, h handler) echo.HandlerFunc {
 		start := time.Now()
 		r := request{Context: c, memory: claim{from: &g.memory}}
 		g.prepare(&r)
+		g.end(&r, route, start, g.limited(&r, func(r *request) error {
+			if err := g.admit(r); err != nil {
+				return err
+			}
+			return h(r)
+		}))
+		return nil
+	}
+}
+
+// handleBody is handle for a handler that reads the body. Its request is in
+// flight once [Gateway.body] has the body: who sends it slowly takes no place
+// from others. Until then only its bytes count.
+func (g *Gateway) handleBody(route string, h handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		r := request{Context: c, memory: claim{from: &g.memory}}
+		g.prepare(&r)
 		g.end(&r, route, start, g.limited(&r, h))
 		return nil
 	}
@@ -43,7 +63,7 @@ func (g *Gateway) handle(route string, h handler) echo.HandlerFunc {
 
 // limited calls a handler within the limits. A panic is that request's error.
 func (g *Gateway) limited(r *request, h handler) (err error) {
-	if err := g.admit(r); err != nil {
+	if err := g.welcome(r); err != nil {
 		return err
 	}
 	defer func() {
@@ -99,34 +119,52 @@ func (g *Gateway) bodyDeadline(r *request, until time.Time) {
 // validRequestID reports whether an id may be repeated in a header and a log.
 func validRequestID(id string) bool { return len(id) <= 128 && isPlain([]byte(id)) }
 
-// admit takes a request in, or refuses it: one too many, or one that a page of
-// another site had a browser send.
-func (g *Gateway) admit(r *request) error {
+// welcome refuses a request before anything is done for it: one that a page of
+// another site had a browser send, and all while the gateway is full.
+func (g *Gateway) welcome(r *request) error {
 	if err := g.origins.Check(r.Request()); err != nil {
 		return &Problem{Code: CodeForbidden, Detail: "requests from pages of other sites are not taken"}
 	}
+	if g.inFlight.Load() >= int64(g.config.MaxInFlight) {
+		return tooMany()
+	}
+	return nil
+}
+
+// admit makes a request one of those in flight, or refuses it.
+func (g *Gateway) admit(r *request) error {
 	if g.inFlight.Add(1) > int64(g.config.MaxInFlight) {
 		g.inFlight.Add(-1)
-		return &Problem{Code: CodeUnavailable, Detail: "too many requests are in flight", Retryable: true}
+		return tooMany()
 	}
+	r.admitted = true
 	g.metrics.inFlight.Inc()
 	return nil
 }
 
+func tooMany() *Problem {
+	return &Problem{Code: CodeUnavailable, Detail: "too many requests are in flight", Retryable: true}
+}
+
 func (g *Gateway) release(r *request) {
-	g.inFlight.Add(-1)
-	g.metrics.inFlight.Dec()
+	if r.admitted {
+		g.inFlight.Add(-1)
+		g.metrics.inFlight.Dec()
+	}
 	r.memory.giveBack()
 }
 
-// body reads the body of the request. There is no deadline after that, since a
-// handler may wait for longer.
+// body reads the body of the request and admits it. There is no deadline after
+// that, since a handler may wait for longer.
 func (g *Gateway) body(r *request) (body, error) {
 	b, err := readBody(r.Request(), g.config.MaxBody, &r.memory)
-	if err == nil && r.Request().ContentLength != 0 {
+	if err != nil {
+		return body{}, err
+	}
+	if r.Request().ContentLength != 0 {
 		g.bodyDeadline(r, time.Time{})
 	}
-	return b, err
+	return b, g.admit(r)
 }
 
 // end answers an error, if there is one, and counts the request.

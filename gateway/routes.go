@@ -21,7 +21,7 @@ const (
 // routes makes the routes of blueprint section 5, and those of the services.
 func (g *Gateway) routes() error {
 	e := g.router
-	e.POST("/v1/runners/:runner/:method", g.handle(routeRun, g.runCall))
+	e.POST("/v1/runners/:runner/:method", g.handleBody(routeRun, g.runCall))
 	g.get("/v1/runners", g.handle(routeRunners, g.getRunners))
 	g.get("/v1/runners/:runner", g.handle(routeRunner, g.getRunner))
 	g.get("/v1/jobs/:id", g.handle(routeJob, g.getJob))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -251,6 +252,35 @@ func TestRequestsBeyondTheLimitAreRefused(t *testing.T) {
 		t.Errorf("the first got %d", status)
 	}
 	wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
+}
+
+func TestWhoSendsSlowlyTakesNoPlaceFromOthers(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, newFakeQueue(everything()), setup{
+		services: []gateway.Service{{Name: "s", APIs: []gateway.API{gateway.HandleFunc("/same", same[[]byte])}}},
+		config:   func(c *gateway.Config) { c.MaxInFlight = 1 },
+	})
+	server := httptest.NewServer(g.Handler())
+	t.Cleanup(server.Close)
+	for _, path := range []string{"/v1/runners/all/files", "/same"} {
+		for range 5 {
+			conn := dial(t, server.Listener.Addr())
+			if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			// The gateway asks for the body when it reads it.
+			if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 3 { // a place that is not given back would fill the gateway
+		wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
+		wantBody(t, send(t, g.Handler(), http.MethodPost, "/same", "x"), http.StatusOK, "x")
+		if w := send(t, g.Handler(), http.MethodGet, "/v1/runners", ""); w.Code != http.StatusOK {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
 }
 
 func TestBytesInFlightAreBounded(t *testing.T) {

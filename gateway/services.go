@@ -205,7 +205,7 @@ func (g *Gateway) serviceRoutes() error {
 				continue
 			}
 			taken = append(taken, api.Route)
-			g.router.POST(api.Route, g.handle(api.Route, g.serve(api)))
+			g.router.POST(api.Route, g.handleBody(api.Route, g.serve(api)))
 		}
 	}
 	return errors.Join(errs...)
