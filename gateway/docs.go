@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ekiben/ekiben/runnables"
@@ -78,7 +79,12 @@ func (m *method) doc(base string) methodDoc {
 		Inputs: m.Inputs, Outputs: m.Outputs, Curl: m.curl(base),
 	}
 	if m.Batchable {
-		doc.Rows = fmt.Sprintf("up to %d rows a batch, waiting at most %d ms", m.MaxBatchSize, m.MaxLatencyMS)
+		doc.Rows = fmt.Sprintf("up to %d rows a batch, ", m.MaxBatchSize)
+		if m.MaxLatencyMS > 0 {
+			doc.Rows += "waiting at most " + strconv.FormatFloat(m.MaxLatencyMS, 'f', -1, 64) + " ms"
+		} else {
+			doc.Rows += "without waiting"
+		}
 	}
 	return doc
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,24 @@ func TestARunnerIsDescribedWithAllThatACallerNeeds(t *testing.T) {
 		wantGolden(t, "runner.json", one)
 		wantBody(t, send(t, g.Handler(), http.MethodGet, "/v1/runners", ""), http.StatusOK, `{"runners":[`+one[:len(one)-1]+"]}\n")
 	})
+}
+
+func TestNoWaitAndFractionsOfAWaitAreShown(t *testing.T) {
+	t.Parallel()
+	for ms, want := range map[float64][2]string{
+		0:   {`"max_latency_ms":0,`, "32 rows a batch, without waiting"},
+		0.5: {`"max_latency_ms":0.5,`, "waiting at most 0.5 ms"},
+	} {
+		s := iris()
+		s.Methods[0].MaxLatencyMS = ms
+		h := newGateway(t, newFakeQueue(s), setup{}).Handler()
+		if got := send(t, h, http.MethodGet, "/v1/runners/iris_clf", "").Body.String(); !strings.Contains(got, want[0]) {
+			t.Errorf("%s is not in %s", want[0], got)
+		}
+		if got := send(t, h, http.MethodGet, "/docs", "").Body.String(); !strings.Contains(got, want[1]) {
+			t.Errorf("%q is not in %s", want[1], got)
+		}
+	}
 }
 
 func TestALookAtRunnersBeforeAnythingIsKnown(t *testing.T) {

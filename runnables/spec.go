@@ -16,8 +16,11 @@ type Spec struct {
 // MethodSpec is a method with its batch limits.
 type MethodSpec struct {
 	Signature
-	MaxBatchSize int   `json:"max_batch_size,omitempty"`
-	MaxLatencyMS int64 `json:"max_latency_ms,omitempty"`
+	MaxBatchSize int `json:"max_batch_size,omitempty"`
+
+	// MaxLatencyMS is the longest that a call waits for company. 0 is not to
+	// wait, so it is always there.
+	MaxLatencyMS float64 `json:"max_latency_ms"`
 }
 
 // Method returns the method with the given name.

@@ -182,8 +182,8 @@ func TestTheSpecSaysWhatGatewaysNeed(t *testing.T) {
 		if alone.Name != "alone" || alone.MaxBatchSize != 3 || alone.MaxLatencyMS != 1000 {
 			t.Errorf("first method %+v, want alone, 3 rows, 1000ms", alone)
 		}
-		if run.Name != "run" || run.MaxBatchSize != 8 || run.MaxLatencyMS != 2 || !run.Batchable {
-			t.Errorf("second method %+v, want run, 8 rows, 2ms", run)
+		if run.Name != "run" || run.MaxBatchSize != 8 || run.MaxLatencyMS != 1.5 || !run.Batchable {
+			t.Errorf("second method %+v, want run, 8 rows, 1.5ms", run)
 		}
 	})
 }

@@ -22,7 +22,7 @@ func specOf(options runnables.Runner, ms []runnables.Method) runnables.Spec {
 		if m.Batchable {
 			most, wait := options.Limits(m.Name)
 			published.MaxBatchSize = most
-			published.MaxLatencyMS = int64((wait + time.Millisecond - 1) / time.Millisecond)
+			published.MaxLatencyMS = float64(wait) / float64(time.Millisecond)
 		}
 		spec.Methods = append(spec.Methods, published)
 	}
