@@ -57,7 +57,7 @@ func methodsTable(w io.Writer, answer []byte) error {
 	for _, m := range r.Methods {
 		batch, latency := "no", ""
 		if m.Batchable {
-			batch, latency = fmt.Sprintf("up to %d rows", m.MaxBatchSize), fmt.Sprintf("%dms", m.MaxLatencyMS)
+			batch, latency = fmt.Sprintf("up to %d rows", m.MaxBatchSize), strconv.FormatFloat(m.MaxLatencyMS, 'f', -1, 64)+"ms"
 		}
 		rows = append(rows, []string{m.Name, values(m.Inputs), values(m.Outputs), batch, latency})
 	}
