@@ -6,7 +6,7 @@
 // what a server in one process cannot do:
 //
 //	promise                                  redis-server      miniredis
-//	contract of the queue, leases included   holds             holds
+//	contract of the queue, leases included   holds             likewise
 //	what is accepted survives a crash        with AOF          never
 //	memory is bounded by maxmemory           yes               no: by the depth and bytes of each runner only
 //	no lease runs out while Redis restarts   yes               there is no restart
