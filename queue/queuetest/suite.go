@@ -35,10 +35,10 @@ func Suite(t *testing.T, open func(*testing.T, queue.Config) Backend, except map
 // config is what the tests count on.
 func config() queue.Config {
 	c := queue.DefaultConfig()
-	c.Lease = time.Second
+	c.Lease = 2 * time.Second
 	c.MaxLostLeases = 3
 	c.Retention = time.Minute
-	c.WorkerTTL = 300 * time.Millisecond
+	c.WorkerTTL = time.Second
 	return c
 }
 

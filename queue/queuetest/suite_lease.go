@@ -179,7 +179,7 @@ var leases = []test{
 	}},
 	{"a sweep ends what is past its deadline, waiting or running", func(s *scene) {
 		late := of("late", 1)
-		late.timeout = 30 * time.Millisecond
+		late.timeout = 300 * time.Millisecond
 		running := s.submit(late)[0]
 		w := s.consumer("w")
 		cut := s.wantCut(w, 1, "late")
@@ -214,7 +214,7 @@ var leases = []test{
 	}},
 	{"a call that is given back too late does not wait again", func(s *scene) {
 		late := of("late", 1)
-		late.timeout = 40 * time.Millisecond
+		late.timeout = 300 * time.Millisecond
 		ids := s.submit(late, late, of("a", 1))
 		v, w := s.consumer("v"), s.consumer("w")
 		released := s.cut(v, 1)
