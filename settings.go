@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -195,11 +196,4 @@ func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner
 }
 
 // kinds are the names of the runnables of this binary, sorted.
-func (app App) kinds() []string {
-	names := make([]string, 0, len(app.Runnables))
-	for name := range app.Runnables {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (app App) kinds() []string { return slices.Sorted(maps.Keys(app.Runnables)) }
