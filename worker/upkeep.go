@@ -26,9 +26,10 @@ func (r *runner) keepBeating(ctx context.Context) {
 	for ctx.Err() == nil {
 		b := r.heartbeat(time.Now())
 		b.Host = host
+		announced := r.ready.Load() // before the queue is asked whether it knows the spec
 		known, err := r.queue.Beat(ctx, r.options.Name, b)
 		r.link.report(ctx, "beat", err)
-		if err == nil && r.ready.Load() {
+		if err == nil && announced {
 			r.mindSpec(ctx, known)
 		}
 		timer := time.NewTimer(jitter(beatEvery))

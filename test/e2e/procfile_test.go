@@ -57,6 +57,9 @@ func TestProcfileRunsTheWholeSystem(t *testing.T) {
 		return err == nil && s[0].Workers == 3 && s[1].Workers == 1
 	})
 	base := "http://" + http1
+	eventually(t, "both runners have been announced", func() bool {
+		return get(t, base+"/v1/runners/sentiment").status == http.StatusOK && get(t, base+"/v1/runners/echo").status == http.StatusOK
+	})
 	if a := post(t, base+"/v1/runners/sentiment/is_positive", "good", "Content-Type", "text/plain"); a.body != "true" {
 		t.Errorf("is_positive answers %d %s", a.status, a.body)
 	}
