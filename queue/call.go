@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/ekiben/ekiben/tensor"
@@ -60,7 +61,12 @@ type Call struct {
 	// Timeout is the time from acceptance to the deadline.
 	Timeout time.Duration
 
-	// Caller is whose call it is.
+	// StartWithin is the time from acceptance within which execution must begin,
+	// 0 if any time before the deadline is good.
+	StartWithin time.Duration
+
+	// Caller is whose call it is. Callers share a queue fairly; "" is nobody,
+	// and not counted.
 	Caller string
 
 	// Trace is the W3C traceparent of the client's request, or "".
@@ -85,7 +91,32 @@ type Admission struct {
 
 	// NeedWorker refuses the call with [ErrNoWorker] while no worker lives.
 	NeedWorker bool
+
+	// CallerShare is what part of MaxCalls and of MaxBytes one caller may hold
+	// while it is the only one; where n callers have calls here, each may hold an
+	// nth of that. It holds once half the queue is taken; what is beyond it is
+	// refused with [ErrCallerFull]. 0 is no bound.
+	CallerShare float64
+
+	// RowTime is how long the runner needs for a row, all instances together. A
+	// call that has so many rows before it that it would begin too late is refused
+	// with [ErrTooLate]. 0 is not known, and nothing is refused.
+	RowTime time.Duration
 }
+
+// TooLateError is an [ErrTooLate] with what was expected.
+type TooLateError struct {
+	// Wait is how long the call would have waited, Left how long it could have.
+	Wait, Left time.Duration
+}
+
+// Error says both.
+func (e *TooLateError) Error() string {
+	return fmt.Sprintf("%v: about %s, and it has %s", ErrTooLate, e.Wait.Round(time.Millisecond), e.Left)
+}
+
+// Unwrap is [ErrTooLate].
+func (e *TooLateError) Unwrap() error { return ErrTooLate }
 
 // Timing says where the time of a call went. All of it is measured on Redis's
 // clock or within one process.
@@ -133,6 +164,8 @@ const (
 	CodeWorkerLost = "worker_lost"
 	// CodeDeadline: the deadline passed before execution began.
 	CodeDeadline = "deadline_exceeded"
+	// CodeLost: Redis lost the call while its record was kept.
+	CodeLost = "call_lost"
 	// CodeMismatch: the runner's signature is not the one that the call was
 	// checked against.
 	CodeMismatch = "mismatch"
@@ -167,17 +200,83 @@ func (s State) Terminal() bool {
 // Job is the record of a call that the client comes back for. Times are those
 // of Redis's clock; those that have not come are zero.
 type Job struct {
-	ID       string
-	Runner   string
-	Method   string
-	State    State
-	Rows     int
+	ID     string
+	Runner string
+	Method string
+	State  State
+	// Lane is the one that was asked for.
+	Lane Lane
+	Rows int
+	// Attempt is how many times it was run again after it had ended.
+	Attempt int
+	// Ahead is about how many calls are to run before it while it is queued, -1
+	// if that is not known.
+	Ahead    int
 	Created  time.Time
 	Started  time.Time
 	Finished time.Time
+	// StartBy is when execution must have begun, Deadline when it must have
+	// ended.
+	StartBy  time.Time
 	Deadline time.Time
 	// Expires is when the record of an ended job is dropped.
 	Expires time.Time
 	// Err is why a failed job failed.
 	Err *CallError
 }
+
+// JobQuery says which jobs are listed, the newest first.
+type JobQuery struct {
+	// Runner is whose jobs; "" is all runners.
+	Runner string
+	// State is which; "" is all.
+	State State
+	// From and Until bound the time of acceptance; zero is no bound. From is
+	// included, Until is not.
+	From, Until time.Time
+	// Cursor is what [JobPage] said to go on with; "" is from the start.
+	Cursor string
+	// Limit is how many at most, 1 to 1000.
+	Limit int
+}
+
+// JobPage is a part of a list of jobs.
+type JobPage struct {
+	Jobs []Job
+	// Next goes on behind the last of them; "" if there is nothing more. A page
+	// may have fewer jobs than asked for, even none, and still go on.
+	Next string
+}
+
+// DeadLetter is a call that was given up.
+type DeadLetter struct {
+	// ID finds it. It is not the call's.
+	ID     string
+	Runner string
+	// Reason is why it was given up.
+	Reason string
+	// Died is when, Accepted when the call had been taken.
+	Died, Accepted time.Time
+	Rows           int
+	Bytes          int64
+
+	// Call is the call, with its inputs, as far as it can be read.
+	Call Call
+	// Job: a job's record stands, or stood, beside it.
+	Job bool
+	// Err is why it cannot be read, and so not redriven; nil if it can.
+	Err error
+}
+
+// Gate says what the queue of a runner lets through.
+type Gate string
+
+// The states of a gate.
+const (
+	// GateOpen lets calls in and out.
+	GateOpen Gate = "open"
+	// GatePaused takes calls in and gives none to workers.
+	GatePaused Gate = "paused"
+	// GateDraining takes none in, and gives to workers what is there.
+	GateDraining Gate = "draining"
+)

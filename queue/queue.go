@@ -15,6 +15,28 @@ var (
 	// ErrFull means that the runner has as many calls or bytes queued as it may.
 	ErrFull = errors.New("queue is full")
 
+	// ErrCallerFull means that the caller has its share of a queue that others
+	// need too; see [Admission].
+	ErrCallerFull = errors.New("the caller has its share of the queue")
+
+	// ErrTooLate means that the call would have to wait for longer than it has
+	// time. It comes as a [*TooLateError].
+	ErrTooLate = errors.New("the wait would be longer than the call has time")
+
+	// ErrClosed means that the runner's queue is being drained.
+	ErrClosed = errors.New("queue takes no calls: it is being drained")
+
+	// ErrResultsFull means that the stored results of a runner's jobs have as
+	// many bytes as they may. Some are dropped when their time is over.
+	ErrResultsFull = errors.New("stored results take all the room they have")
+
+	// ErrKeyReused means that a client's key was used for another call.
+	ErrKeyReused = errors.New("the key was used for another call")
+
+	// ErrNotRetryable means that a job cannot be run again: it has not ended, or
+	// has succeeded, or its input is not kept.
+	ErrNotRetryable = errors.New("job cannot be run again")
+
 	// ErrNoWorker means that no worker serves the runner at present.
 	ErrNoWorker = errors.New("no worker serves the runner")
 
@@ -32,6 +54,10 @@ var (
 
 	// ErrUnknownRunner means that no worker ever announced the runner.
 	ErrUnknownRunner = errors.New("unknown runner")
+
+	// ErrUnknownDeadLetter means that there is no such dead letter, or none any
+	// more.
+	ErrUnknownDeadLetter = errors.New("unknown dead letter")
 
 	// ErrUnknownJob means that there is no such job, or none any more.
 	ErrUnknownJob = errors.New("unknown job")
@@ -56,12 +82,29 @@ type Config struct {
 	// life. Workers renew it every quarter.
 	Lease time.Duration
 
-	// MaxLostLeases is how many workers a call may take down, or lose, before
-	// it is given up as a dead letter.
+	// MaxLostLeases is how many workers may be lost while they hold a call before
+	// it is given up as a dead letter. A worker may be lost for reasons that are
+	// not the call's.
 	MaxLostLeases int
+
+	// MaxCrashes is how many times a call may crash its instance while it runs
+	// alone before it is given up. A crash in company does not count.
+	MaxCrashes int
+
+	// CrashBackoff is how long a runner that crashes in a loop takes nothing that
+	// may be to blame, at first; it doubles with every crash. 0 is not at all.
+	CrashBackoff time.Duration
+
+	// Ageing is how long a call waits behind lanes that go first before every
+	// fourth batch begins with it.
+	Ageing time.Duration
 
 	// Retention is how long the record and result of an ended job are kept.
 	Retention time.Duration
+
+	// MaxResultBytes bounds what is kept of the ended jobs of one runner. Beyond
+	// it no new job is accepted; awaited calls are.
+	MaxResultBytes int64
 
 	// WorkerTTL is how long after its last heartbeat a worker counts as alive.
 	WorkerTTL time.Duration
@@ -74,12 +117,16 @@ type Config struct {
 // has no URL.
 func DefaultConfig() Config {
 	return Config{
-		Prefix:        "ekiben",
-		Lease:         15 * time.Second,
-		MaxLostLeases: 5,
-		Retention:     time.Hour,
-		WorkerTTL:     10 * time.Second,
-		MaxReplyBytes: 256 << 20,
+		Prefix:         "ekiben",
+		Lease:          15 * time.Second,
+		MaxLostLeases:  5,
+		MaxCrashes:     2,
+		CrashBackoff:   time.Second,
+		Ageing:         5 * time.Second,
+		Retention:      time.Hour,
+		MaxResultBytes: 1 << 30,
+		WorkerTTL:      10 * time.Second,
+		MaxReplyBytes:  256 << 20,
 	}
 }
 
@@ -93,8 +140,16 @@ func (c Config) validate() error {
 			errs = append(errs, fmt.Errorf("%s is %s, want at least 1ms", name, d))
 		}
 	}
-	if c.MaxLostLeases < 1 || c.MaxReplyBytes < 1 {
-		errs = append(errs, errors.New("max lost leases and max reply bytes must be at least 1"))
+	for name, n := range map[string]int64{
+		"max lost leases": int64(c.MaxLostLeases), "max crashes": int64(c.MaxCrashes),
+		"max reply bytes": c.MaxReplyBytes, "max result bytes": c.MaxResultBytes,
+	} {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("%s is %d, want at least 1", name, n))
+		}
+	}
+	if c.Ageing < 0 || c.CrashBackoff < 0 {
+		errs = append(errs, errors.New("ageing and crash back-off must not be negative"))
 	}
 	return errors.Join(errs...)
 }

@@ -29,6 +29,28 @@ type Stats struct {
 
 	// DeadLetters is how many are kept.
 	DeadLetters int
+
+	// Lanes are what waits by lane: high, normal, low.
+	Lanes [3]LaneStats
+
+	// Gate is what the queue lets through.
+	Gate Gate
+
+	// Callers is how many have calls queued or running.
+	Callers int
+
+	// ResultBytes is what is kept of ended jobs.
+	ResultBytes int64
+
+	// Degraded: the runner has crashed more than three times in a minute, and
+	// waits in between.
+	Degraded bool
+}
+
+// LaneStats are what waits in one lane.
+type LaneStats struct {
+	Calls, Rows int
+	Oldest      time.Duration
 }
 
 // Heartbeat is what a worker says about itself and one of its runners, every

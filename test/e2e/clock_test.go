@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben/ekiben/internal/processes"
 )
 
 // fast is the stock binary with a wall clock that is 5 seconds ahead: it is
@@ -43,7 +45,7 @@ var fast = func() (string, error) {
 	if err := errors.Join(os.WriteFile(patched, []byte(ahead), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return "", err
 	}
-	return builder("./cmd/ekiben", "-overlay", overlay)()
+	return processes.Builder(root, "./cmd/ekiben", "-overlay", overlay)()
 }
 
 // Hosts disagree about the time by 5 seconds, which is more than a call has.

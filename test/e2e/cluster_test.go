@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/ekiben/ekiben/internal/processes"
 	"github.com/ekiben/ekiben/internal/redistest"
 	"github.com/ekiben/ekiben/queue"
 )
@@ -41,19 +42,19 @@ func newCluster(t *testing.T, runners string, env ...string) *cluster {
 }
 
 // gateway starts a gateway and returns it with its address.
-func (c *cluster) gateway(env ...string) (*process, string) {
+func (c *cluster) gateway(env ...string) (*processes.Process, string) {
 	c.t.Helper()
-	addr := freeAddr(c.t)
-	p := launch(c.t, append(append(c.env, "EKIBEN_HTTP_ADDR="+addr), env...), binary(c.t, c.binary), "gateway")
+	addr := processes.FreeAddr(c.t)
+	p := launch(c.t, append(append(c.env, "EKIBEN_HTTP_ADDR="+addr), env...), processes.Binary(c.t, c.binary), "gateway")
 	ready(c.t, addr)
 	return p, "http://" + addr
 }
 
 // worker starts a worker and returns it with the address of its metrics.
-func (c *cluster) worker(env ...string) (*process, string) {
+func (c *cluster) worker(env ...string) (*processes.Process, string) {
 	c.t.Helper()
-	addr := freeAddr(c.t)
-	p := launch(c.t, append(append(c.env, "EKIBEN_OPS_ADDR="+addr), env...), binary(c.t, c.binary), "worker")
+	addr := processes.FreeAddr(c.t)
+	p := launch(c.t, append(append(c.env, "EKIBEN_OPS_ADDR="+addr), env...), processes.Binary(c.t, c.binary), "worker")
 	ready(c.t, addr)
 	return p, "http://" + addr
 }
@@ -71,7 +72,7 @@ func (c *cluster) stats(runner string) queue.Stats {
 // counted either.
 func (c *cluster) rest(runner string) {
 	c.t.Helper()
-	eventually(c.t, "the queue is empty", func() bool { return c.stats(runner).Depth == 0 })
+	processes.Eventually(c.t, "the queue is empty", func() bool { return c.stats(runner).Depth == 0 })
 	if s := c.stats(runner); s.Bytes != 0 || s.Waiting != 0 || s.WaitingRows != 0 {
 		c.t.Errorf("at rest: %+v; want bytes, calls and rows 0", s)
 	}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ekiben/ekiben/internal/processes"
 )
 
 const slow = `
@@ -63,11 +65,11 @@ func TestKilledWorkerLeavesNoCallUnanswered(t *testing.T) {
 	for i := range 4 {
 		jobs = append(jobs, submit(t, base, "/v1/runners/slow/run", fmt.Sprintf("job %d", i)))
 	}
-	eventually(t, "a batch is running", func() bool {
+	processes.Eventually(t, "a batch is running", func() bool {
 		s := c.stats("slow")
 		return s.Depth > s.Waiting
 	})
-	victim.signal(syscall.SIGKILL)
+	victim.Signal(syscall.SIGKILL)
 	c.worker()
 
 	for range calls {
@@ -76,7 +78,7 @@ func TestKilledWorkerLeavesNoCallUnanswered(t *testing.T) {
 		}
 	}
 	for i, job := range jobs {
-		eventually(t, "the job has succeeded", func() bool { return state(t, job) == "succeeded" })
+		processes.Eventually(t, "the job has succeeded", func() bool { return state(t, job) == "succeeded" })
 		if a := get(t, job+"/result", "Accept", "application/octet-stream"); a.body != fmt.Sprintf("job %d", i) {
 			t.Errorf("job %d has result %d %q", i, a.status, a.body)
 		}
@@ -91,7 +93,7 @@ func TestKilledGatewaysCallsNeverStartAfterTheirDeadline(t *testing.T) {
 	victim, base := c.gateway("EKIBEN_REQUEST_TIMEOUT=6s")
 	worker, metrics := c.worker()
 	// The worker lives, as far as Redis knows, and takes nothing.
-	worker.signal(syscall.SIGSTOP)
+	worker.Signal(syscall.SIGSTOP)
 
 	ctx, giveUp := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
@@ -100,16 +102,16 @@ func TestKilledGatewaysCallsNeverStartAfterTheirDeadline(t *testing.T) {
 			_, _ = request(ctx, http.MethodPost, base+"/v1/runners/slow/run", "x", "Content-Type", "application/octet-stream")
 		})
 	}
-	eventually(t, "20 calls are queued", func() bool { return c.stats("slow").Waiting == 20 })
-	victim.signal(syscall.SIGKILL)
+	processes.Eventually(t, "20 calls are queued", func() bool { return c.stats("slow").Waiting == 20 })
+	victim.Signal(syscall.SIGKILL)
 	giveUp()
 	clients.Wait()
 	if waiting := c.stats("slow").Waiting; waiting != 20 {
 		t.Errorf("%d calls wait behind a gateway that was killed, want 20", waiting)
 	}
 	accepted := c.stats("slow").At
-	eventually(t, "their deadlines have passed", func() bool { return c.stats("slow").At > accepted+6*time.Second })
-	worker.signal(syscall.SIGCONT)
+	processes.Eventually(t, "their deadlines have passed", func() bool { return c.stats("slow").At > accepted+6*time.Second })
+	worker.Signal(syscall.SIGCONT)
 
 	c.rest("slow")
 	if n := metric(t, metrics, "ekiben_batches_total", ""); n != 0 {
@@ -127,7 +129,7 @@ func TestJobsQueuedWithoutAWorkerAllFinish(t *testing.T) {
 	_, base := c.gateway()
 	// A runner is known once a worker has announced it.
 	first, _ := c.worker()
-	if err := first.stop(); err != nil {
+	if err := first.Stop(); err != nil {
 		t.Fatalf("the worker ended with %v", err)
 	}
 	if a := post(t, base+"/v1/runners/echo/run", "x", "Content-Type", "application/octet-stream"); a.status != http.StatusServiceUnavailable ||
@@ -180,7 +182,7 @@ func TestRedisKilledAndRestartedLosesNoJob(t *testing.T) {
 	}
 	c.redis.Restart()
 	for i, job := range jobs {
-		eventually(t, "the job has succeeded", func() bool {
+		processes.Eventually(t, "the job has succeeded", func() bool {
 			a, err := request(t.Context(), http.MethodGet, job+"/result", "", "Accept", "application/octet-stream")
 			return err == nil && a.status == http.StatusOK && a.body == fmt.Sprint(i)
 		})
@@ -191,31 +193,31 @@ func TestRedisKilledAndRestartedLosesNoJob(t *testing.T) {
 func TestServeKeepsItsDataInADirectory(t *testing.T) {
 	t.Parallel()
 
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), processes.FreeAddr(t)
 	config := newCluster(t, slow).config // only for its file
 	env := []string{"EKIBEN_HTTP_ADDR=" + addr, "EKIBEN_CONFIG=" + config, "EKIBEN_REQUIRE_DURABLE=true", "EKIBEN_LEASE=1s"}
-	first := launch(t, env, binary(t, stock), "serve", "--data", dir)
+	first := launch(t, env, processes.Binary(t, stock), "serve", "--data", dir)
 	ready(t, addr)
 	base := "http://" + addr
 	var jobs []string
 	for i := range 20 {
 		jobs = append(jobs, submit(t, base, "/v1/runners/slow/run", fmt.Sprint(i)))
 	}
-	first.signal(syscall.SIGKILL)
-	<-first.done
-	launch(t, env, binary(t, stock), "serve", "--data", dir)
+	first.Signal(syscall.SIGKILL)
+	<-first.Done()
+	launch(t, env, processes.Binary(t, stock), "serve", "--data", dir)
 	ready(t, addr)
 	for _, job := range jobs {
-		eventually(t, "the job has succeeded", func() bool { return state(t, job) == "succeeded" })
+		processes.Eventually(t, "the job has succeeded", func() bool { return state(t, job) == "succeeded" })
 	}
 }
 
 func TestEmbeddedRedisIsNotReadyWhereDurabilityIsAskedFor(t *testing.T) {
 	t.Parallel()
 
-	addr := freeAddr(t)
-	launch(t, []string{"EKIBEN_HTTP_ADDR=" + addr, "EKIBEN_REQUIRE_DURABLE=true"}, binary(t, sentiment), "serve")
-	eventually(t, "/readyz says why not", func() bool {
+	addr := processes.FreeAddr(t)
+	launch(t, []string{"EKIBEN_HTTP_ADDR=" + addr, "EKIBEN_REQUIRE_DURABLE=true"}, processes.Binary(t, sentiment), "serve")
+	processes.Eventually(t, "/readyz says why not", func() bool {
 		a, err := request(t.Context(), http.MethodGet, "http://"+addr+"/readyz", "")
 		return err == nil && a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "keeps everything in memory")
 	})
@@ -237,15 +239,15 @@ func TestDrainingLosesNothing(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "all calls are in the queue", func() bool { return c.stats("slow").Accepted == 12 })
+	processes.Eventually(t, "all calls are in the queue", func() bool { return c.stats("slow").Accepted == 12 })
 	c.worker()
-	worker.signal(syscall.SIGTERM)
-	gateway.signal(syscall.SIGTERM)
+	worker.Signal(syscall.SIGTERM)
+	gateway.Signal(syscall.SIGTERM)
 	clients.Wait()
-	if err := worker.ended(); err != nil {
+	if err := worker.Ended(); err != nil {
 		t.Errorf("the worker ended with %v", err)
 	}
-	if err := gateway.ended(); err != nil {
+	if err := gateway.Ended(); err != nil {
 		t.Errorf("the gateway ended with %v", err)
 	}
 	c.rest("slow")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 
+	"github.com/ekiben/ekiben/internal/processes"
 	"github.com/ekiben/ekiben/queue"
 )
 
@@ -28,7 +29,7 @@ func TestProcfileRunsTheWholeSystem(t *testing.T) {
 	// The Procfile runs bin/ekiben and reads deploy/runners.yaml.
 	dir := t.TempDir()
 	for link, to := range map[string]string{
-		"Procfile": filepath.Join(root, "Procfile"), "deploy": filepath.Join(root, "deploy"), "bin/ekiben": binary(t, stock),
+		"Procfile": filepath.Join(root, "Procfile"), "deploy": filepath.Join(root, "deploy"), "bin/ekiben": processes.Binary(t, stock),
 	} {
 		to, err := filepath.Abs(to)
 		if err != nil {
@@ -38,7 +39,7 @@ func TestProcfileRunsTheWholeSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	redis, http1 := freeAddr(t), freeAddr(t)
+	redis, http1 := processes.FreeAddr(t), processes.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(redis)
 	p := launch(t, []string{
 		"REDIS_PORT=" + port, "REDIS_DIR=" + dir, "EKIBEN_REDIS_URL=redis://" + redis, "EKIBEN_HTTP_ADDR=" + http1,
@@ -52,12 +53,12 @@ func TestProcfileRunsTheWholeSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = q.Close() }()
-	eventually(t, "three workers of one kind and one of the other are there", func() bool {
+	processes.Eventually(t, "three workers of one kind and one of the other are there", func() bool {
 		s, err := q.Stats(t.Context(), "sentiment", "echo")
 		return err == nil && s[0].Workers == 3 && s[1].Workers == 1
 	})
 	base := "http://" + http1
-	eventually(t, "both runners have been announced", func() bool {
+	processes.Eventually(t, "both runners have been announced", func() bool {
 		return get(t, base+"/v1/runners/sentiment").status == http.StatusOK && get(t, base+"/v1/runners/echo").status == http.StatusOK
 	})
 	if a := post(t, base+"/v1/runners/sentiment/is_positive", "good", "Content-Type", "text/plain"); a.body != "true" {
@@ -66,7 +67,7 @@ func TestProcfileRunsTheWholeSystem(t *testing.T) {
 	if a := post(t, base+"/v1/runners/echo/run", "hello", "Content-Type", "application/octet-stream", "Accept", "application/octet-stream"); a.status != http.StatusOK || a.body != "hello" {
 		t.Errorf("echo answers %d %s", a.status, a.body)
 	}
-	_ = p.stop()
+	_ = p.Stop()
 }
 
 // docker-compose.yml is loaded by the library that Docker Compose is made of,

@@ -6,14 +6,16 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/ekiben/ekiben/internal/processes"
 )
 
 // What the README promises a newcomer: one command, one curl.
 func TestSentimentServiceAnswersOnAnEmbeddedRedis(t *testing.T) {
 	t.Parallel()
 
-	addr := freeAddr(t)
-	p := launch(t, []string{"EKIBEN_HTTP_ADDR=" + addr}, binary(t, sentiment), "serve")
+	addr := processes.FreeAddr(t)
+	p := launch(t, []string{"EKIBEN_HTTP_ADDR=" + addr}, processes.Binary(t, sentiment), "serve")
 	ready(t, addr)
 	base := "http://" + addr
 
@@ -45,7 +47,7 @@ func TestSentimentServiceAnswersOnAnEmbeddedRedis(t *testing.T) {
 			t.Errorf("GET %s answers %d %s", path, a.status, a.body)
 		}
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Errorf("serve ended with %v", err)
 	}
 }
@@ -53,11 +55,11 @@ func TestSentimentServiceAnswersOnAnEmbeddedRedis(t *testing.T) {
 func TestCommandLineCallsAndLists(t *testing.T) {
 	t.Parallel()
 
-	addr := freeAddr(t)
-	launch(t, []string{"EKIBEN_HTTP_ADDR=" + addr}, binary(t, sentiment), "serve")
+	addr := processes.FreeAddr(t)
+	launch(t, []string{"EKIBEN_HTTP_ADDR=" + addr}, processes.Binary(t, sentiment), "serve")
 	ready(t, addr)
 	run := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), binary(t, stock), args...)
+		cmd := exec.CommandContext(t.Context(), processes.Binary(t, stock), args...)
 		cmd.Env = append(cmd.Environ(), "EKIBEN_URL=http://"+addr)
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
