@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"gateway/dashboard":       {"queue"},
 	"loadtest":                {},
 	"loadtest/bench":          {"loadtest", "runnables", "runnables/sentiment", "tensor"},
+	"internal/processes":      {},
 	"internal/redistest":      {},
 	"internal/tcpproxy":       {},
 	"internal/runnerfile":     {"runnables"},

@@ -97,14 +97,9 @@ func Launch(tb testing.TB, c Command) *Process {
 // PID is the id of the process, and of its group.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Signal sends a signal to the process and its children, unless it has ended.
-func (p *Process) Signal(s syscall.Signal) {
-	select {
-	case <-p.done:
-	default:
-		_ = syscall.Kill(-p.PID(), s)
-	}
-}
+// Signal sends a signal to the process and its children; to these also after it
+// has ended.
+func (p *Process) Signal(s syscall.Signal) { _ = syscall.Kill(-p.PID(), s) }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }

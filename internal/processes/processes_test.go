@@ -27,7 +27,7 @@ func TestOutputAndEndOfAProcessAreKnown(t *testing.T) {
 func TestSignalsReachChildren(t *testing.T) {
 	t.Parallel()
 
-	p := processes.Launch(t, shell(`cat & echo ready; wait`))
+	p := processes.Launch(t, shell(`sleep 600 & echo ready; wait`))
 	processes.Eventually(t, "the shell has started its child", func() bool { return p.Log() == "ready\n" })
 	if err := syscall.Kill(-p.PID(), 0); err != nil {
 		t.Fatal(err)
