@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,22 +21,28 @@ type Code string
 // The codes, with the status that each has.
 const (
 	CodeInvalidInput         Code = "invalid_input"          // 400: the request or an argument is wrong
-	CodeForbidden            Code = "forbidden"              // 403: a page of another site sent the request
+	CodeUnauthorized         Code = "unauthorized"           // 401: the route needs the admin token
+	CodeForbidden            Code = "forbidden"              // 403: a page of another site sent the request, or nobody may here
 	CodeNotFound             Code = "not_found"              // 404: no such route, runner, method or job
 	CodeMethodNotAllowed     Code = "method_not_allowed"     // 405: the route has other HTTP methods
 	CodeNotAcceptable        Code = "not_acceptable"         // 406: no form of the result fits Accept
-	CodeConflict             Code = "conflict"               // 409: the job has ended
+	CodeConflict             Code = "conflict"               // 409: the job's state does not allow it
 	CodeCanceled             Code = "canceled"               // 409: the job was canceled and has no result
 	CodeTooLarge             Code = "too_large"              // 413: beyond a limit that will not change
 	CodeUnsupportedMediaType Code = "unsupported_media_type" // 415: the body's type or encoding is not taken
 	CodeMismatch             Code = "mismatch"               // 422: the method's signature has changed
-	CodeQueueFull            Code = "queue_full"             // 429: the runner's queue is full
+	CodeKeyReused            Code = "key_reused"             // 422: the client's id or key was used for another call
+	CodeRateLimited          Code = "rate_limited"           // 429: the caller sends too many requests a second
+	CodeCallerLimit          Code = "caller_limit"           // 429: the caller has its share of the queue
+	CodeQueueFull            Code = "queue_full"             // 429: the runner's queue, or the room for its results, is full
 	CodeInternal             Code = "internal"               // 500: our fault; the log knows more
 	CodeRunnerFailed         Code = "runner_failed"          // 500: the runnable failed
 	CodeWorkerLost           Code = "worker_lost"            // 500: too many workers were lost running the call
+	CodeCallLost             Code = "call_lost"              // 500: the queue lost the call; it may be sent again
 	CodeNoWorker             Code = "no_worker"              // 503: nobody serves the runner at present
-	CodeUnavailable          Code = "unavailable"            // 503: Redis is away, or too much is in flight
-	CodeDraining             Code = "draining"               // 503: the gateway is stopping
+	CodeUnavailable          Code = "unavailable"            // 503: Redis is away
+	CodeOverloaded           Code = "overloaded"             // 503: too much is in flight, or the wait would be too long
+	CodeDraining             Code = "draining"               // 503: the gateway or the runner's queue is being drained
 	CodeDeadlineExceeded     Code = "deadline_exceeded"      // 504: the call's time was over
 )
 
@@ -44,9 +52,10 @@ const statusClientGone = 499
 // codes are all codes.
 func codes() []Code {
 	return []Code{
-		CodeInvalidInput, CodeForbidden, CodeNotFound, CodeMethodNotAllowed, CodeNotAcceptable, CodeConflict, CodeCanceled,
-		CodeTooLarge, CodeUnsupportedMediaType, CodeMismatch, CodeQueueFull, CodeInternal, CodeRunnerFailed, CodeWorkerLost,
-		CodeNoWorker, CodeUnavailable, CodeDraining, CodeDeadlineExceeded,
+		CodeInvalidInput, CodeUnauthorized, CodeForbidden, CodeNotFound, CodeMethodNotAllowed, CodeNotAcceptable, CodeConflict,
+		CodeCanceled, CodeTooLarge, CodeUnsupportedMediaType, CodeMismatch, CodeKeyReused, CodeRateLimited, CodeCallerLimit,
+		CodeQueueFull, CodeInternal, CodeRunnerFailed, CodeWorkerLost, CodeCallLost, CodeNoWorker, CodeUnavailable,
+		CodeOverloaded, CodeDraining, CodeDeadlineExceeded,
 	}
 }
 
@@ -55,6 +64,8 @@ func (c Code) Status() int {
 	switch c {
 	case CodeInvalidInput:
 		return http.StatusBadRequest
+	case CodeUnauthorized:
+		return http.StatusUnauthorized
 	case CodeForbidden:
 		return http.StatusForbidden
 	case CodeNotFound:
@@ -69,15 +80,15 @@ func (c Code) Status() int {
 		return http.StatusRequestEntityTooLarge
 	case CodeUnsupportedMediaType:
 		return http.StatusUnsupportedMediaType
-	case CodeMismatch:
+	case CodeMismatch, CodeKeyReused:
 		return http.StatusUnprocessableEntity
-	case CodeQueueFull:
+	case CodeRateLimited, CodeCallerLimit, CodeQueueFull:
 		return http.StatusTooManyRequests
-	case CodeNoWorker, CodeUnavailable, CodeDraining:
+	case CodeNoWorker, CodeUnavailable, CodeOverloaded, CodeDraining:
 		return http.StatusServiceUnavailable
 	case CodeDeadlineExceeded:
 		return http.StatusGatewayTimeout
-	case CodeInternal, CodeRunnerFailed, CodeWorkerLost:
+	case CodeInternal, CodeRunnerFailed, CodeWorkerLost, CodeCallLost:
 	}
 	return http.StatusInternalServerError
 }
@@ -86,7 +97,7 @@ func (c Code) Status() int {
 // anybody doing anything about it.
 func (c Code) passes() bool {
 	switch c {
-	case CodeQueueFull, CodeNoWorker, CodeUnavailable, CodeDraining:
+	case CodeRateLimited, CodeCallerLimit, CodeQueueFull, CodeNoWorker, CodeUnavailable, CodeOverloaded, CodeDraining:
 		return true
 	default:
 		return false
@@ -109,6 +120,10 @@ type Problem struct { //nolint:errname // the word of RFC 9457
 
 	// ErrorID finds the error in the log.
 	ErrorID string
+
+	// after is when to come back, before it is jittered; 0 if that follows from
+	// the code and the runner alone.
+	after time.Duration
 }
 
 // Error is the code and the detail.
@@ -142,20 +157,15 @@ func problemOf(ctx context.Context, err error) *Problem {
 	if failed, ok := errors.AsType[*queue.CallError](err); ok {
 		return &Problem{Code: codeOf(failed.Code), Detail: failed.Message, Retryable: failed.Retryable}
 	}
-	say := func(code Code, detail string) *Problem {
-		return &Problem{Code: code, Detail: detail, Retryable: code.passes()}
+	if late, ok := errors.AsType[*queue.TooLateError](err); ok {
+		return tooLate(late)
+	}
+	for _, known := range queueProblems() {
+		if errors.Is(err, known.err) {
+			return say(known.code, known.detail)
+		}
 	}
 	switch {
-	case errors.Is(err, queue.ErrFull):
-		return say(CodeQueueFull, "the runner's queue is full")
-	case errors.Is(err, queue.ErrNoWorker):
-		return say(CodeNoWorker, "no worker serves the runner at present")
-	case errors.Is(err, queue.ErrDeadline):
-		return say(CodeDeadlineExceeded, "the call had no answer when its time was over")
-	case errors.Is(err, queue.ErrUnknownJob):
-		return say(CodeNotFound, "there is no such job, or none any more")
-	case errors.Is(err, queue.ErrUnknownRunner):
-		return say(CodeNotFound, "there is no such runner")
 	case errors.Is(err, runnables.ErrInput), errors.Is(err, tensor.ErrInvalid):
 		return say(CodeInvalidInput, err.Error())
 	case ctx.Err() != nil:
@@ -171,6 +181,44 @@ func problemOf(ctx context.Context, err error) *Problem {
 		return routingProblem(he)
 	}
 	return &Problem{Code: CodeInternal, Detail: "internal error"}
+}
+
+// say is a problem with this code, retryable where it passes by itself.
+func say(code Code, detail string) *Problem {
+	return &Problem{Code: code, Detail: detail, Retryable: code.passes()}
+}
+
+// queueProblem is what clients are told about an error of the queue.
+type queueProblem struct {
+	err    error
+	code   Code
+	detail string
+}
+
+// queueProblems are those that are told whatever became of the request.
+func queueProblems() []queueProblem {
+	return []queueProblem{
+		{queue.ErrFull, CodeQueueFull, "the runner's queue is full"},
+		{queue.ErrResultsFull, CodeQueueFull, "the results of the runner's jobs take all the room they have; calls that are waited for are still taken"},
+		{queue.ErrCallerFull, CodeCallerLimit, "you have your share of the runner's queue, which others need too"},
+		{queue.ErrClosed, CodeDraining, "the runner's queue is being drained"},
+		{queue.ErrKeyReused, CodeKeyReused, "this id or Idempotency-Key was used for another call: send the same call, or choose another"},
+		{queue.ErrNotRetryable, CodeConflict, "it cannot be run again: it has not ended, has succeeded, or its input is not kept"},
+		{queue.ErrNoWorker, CodeNoWorker, "no worker serves the runner at present"},
+		{queue.ErrDeadline, CodeDeadlineExceeded, "the call had no answer when its time was over"},
+		{queue.ErrUnknownJob, CodeNotFound, "there is no such job, or none any more"},
+		{queue.ErrUnknownDeadLetter, CodeNotFound, "there is no such dead letter, or none any more"},
+		{queue.ErrUnknownRunner, CodeNotFound, "there is no such runner"},
+	}
+}
+
+// tooLate refuses a call that would wait for longer than it can. It fits once
+// the rows before it are so much fewer.
+func tooLate(late *queue.TooLateError) *Problem {
+	p := say(CodeOverloaded, fmt.Sprintf("the call would wait for about %s, and has to begin within %s",
+		late.Wait.Round(time.Millisecond), late.Left.Round(time.Millisecond)))
+	p.after = max(late.Wait-late.Left, time.Millisecond)
+	return p
 }
 
 // ended is the problem of a request whose context is done.
@@ -208,6 +256,8 @@ func codeOf(code string) Code {
 		return CodeDeadlineExceeded
 	case queue.CodeMismatch:
 		return CodeMismatch
+	case queue.CodeLost:
+		return CodeCallLost
 	}
 	return CodeRunnerFailed
 }

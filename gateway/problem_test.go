@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ekiben/ekiben/gateway"
 	"github.com/ekiben/ekiben/queue"
@@ -35,6 +36,13 @@ func TestEveryErrorOfTheQueueHasOneProblem(t *testing.T) {
 		retries bool // has Retry-After
 	}{
 		{"full", queue.ErrFull, `{"type":"about:blank","title":"Too Many Requests","status":429,"code":"queue_full","detail":"the runner's queue is full","retryable":true}`, true},
+		{"no room for results", queue.ErrResultsFull, `{"type":"about:blank","title":"Too Many Requests","status":429,"code":"queue_full","detail":"the results of the runner's jobs take all the room they have; calls that are waited for are still taken","retryable":true}`, true},
+		{"the caller's share", queue.ErrCallerFull, `{"type":"about:blank","title":"Too Many Requests","status":429,"code":"caller_limit","detail":"you have your share of the runner's queue, which others need too","retryable":true}`, true},
+		{"too late", &queue.TooLateError{Wait: 2500 * time.Millisecond, Left: time.Second}, `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"overloaded","detail":"the call would wait for about 2.5s, and has to begin within 1s","retryable":true}`, true},
+		{"closed", queue.ErrClosed, `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"draining","detail":"the runner's queue is being drained","retryable":true}`, true},
+		{"key reused", queue.ErrKeyReused, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"code":"key_reused","detail":"this id or Idempotency-Key was used for another call: send the same call, or choose another","retryable":false}`, false},
+		{"not retryable", queue.ErrNotRetryable, `{"type":"about:blank","title":"Conflict","status":409,"code":"conflict","detail":"it cannot be run again: it has not ended, has succeeded, or its input is not kept","retryable":false}`, false},
+		{"unknown dead letter", queue.ErrUnknownDeadLetter, `{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","detail":"there is no such dead letter, or none any more","retryable":false}`, false},
 		{"no worker", queue.ErrNoWorker, `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"no_worker","detail":"no worker serves the runner at present","retryable":true}`, true},
 		{"unavailable", queue.ErrUnavailable, `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"the queue cannot be reached at present","retryable":true}`, true},
 		{"deadline", queue.ErrDeadline, `{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"deadline_exceeded","detail":"the call had no answer when its time was over","retryable":false}`, false},
@@ -67,6 +75,7 @@ func TestEveryFailureOfACallHasOneProblem(t *testing.T) {
 		{queue.CodeMismatch, 422, "mismatch"},
 		{queue.CodeRunnerFailed, 500, "runner_failed"},
 		{queue.CodeWorkerLost, 500, "worker_lost"},
+		{queue.CodeLost, 500, "call_lost"},
 		{queue.CodeDeadline, 504, "deadline_exceeded"},
 		{"of_a_newer_worker", 500, "runner_failed"},
 	} {
@@ -144,7 +153,8 @@ func TestTheListOfCodesIsClosed(t *testing.T) {
 	want := map[gateway.Code]int{
 		"invalid_input": 400, "forbidden": 403, "not_found": 404, "method_not_allowed": 405, "not_acceptable": 406, "conflict": 409,
 		"canceled": 409, "too_large": 413, "unsupported_media_type": 415, "mismatch": 422, "queue_full": 429, "internal": 500,
-		"runner_failed": 500, "worker_lost": 500, "no_worker": 503, "unavailable": 503, "draining": 503, "deadline_exceeded": 504,
+		"runner_failed": 500, "worker_lost": 500, "call_lost": 500, "no_worker": 503, "unavailable": 503, "draining": 503, "deadline_exceeded": 504,
+		"unauthorized": 401, "key_reused": 422, "rate_limited": 429, "caller_limit": 429, "overloaded": 503,
 	}
 	if len(gateway.Codes()) != len(want) {
 		t.Errorf("got %d codes, want %d", len(gateway.Codes()), len(want))
