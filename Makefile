@@ -1,6 +1,8 @@
 # make run    the main job: the sentiment service on an embedded Redis
 # make test   everything that CI runs; installs what it needs
 # make build  bin/ekiben
+# make chaos  faults on purpose, about three minutes; a part of test
+# make chaos-long DURATION=2h  the same for so long, and the mutants
 # make bench  the benchmarks of docs/benchmarks.md, about ten minutes
 
 GO ?= go
@@ -8,7 +10,7 @@ TOOLS := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK := $(TOOLS)/govulncheck-v1.9.0
 
-.PHONY: run build test check race unit bench lint vuln tidy deps fmt
+.PHONY: run build test check race chaos chaos-long unit bench lint vuln tidy deps fmt
 
 run:
 	$(GO) build -o bin/sentiment ./examples/sentiment
@@ -17,7 +19,7 @@ run:
 build:
 	$(GO) build -o bin/ekiben ./cmd/ekiben
 
-test: deps check race
+test: deps check race chaos
 
 # What tests start: redis-server and a Procfile runner.
 deps:
@@ -37,6 +39,17 @@ lint: $(GOLANGCI_LINT)
 
 race:
 	CI=1 $(GO) test -race -shuffle=on -timeout 30m ./...
+
+# Binaries and a Redis of their own, killed, stopped and starved; see
+# docs/reliability.md. SEED gives other calls and faults.
+SEED ?= 1
+DURATION ?= 2h
+
+chaos:
+	CI=1 $(GO) test ./test/chaos -count=1 -v -timeout 15m -chaos -seed $(SEED)
+
+chaos-long:
+	CI=1 $(GO) test ./test/chaos -count=1 -v -timeout 0 -chaos -long -seed $(SEED) -duration $(DURATION)
 
 # Quick: what needs no server is tested, the rest is skipped.
 unit:

@@ -43,6 +43,9 @@ var mayImport = map[string][]string{
 	"internal/runnerfile":     {"runnables"},
 	"internal/settingsdoc":    {"internal/variables"},
 	"internal/variables":      {},
+	"test/chaos":              {},
+	"test/chaos/history":      {},
+	"test/chaos/order":        {},
 	"test/e2e":                {},
 }
 

@@ -1,0 +1,135 @@
+package history
+
+import (
+	"net/http"
+	"time"
+)
+
+// call is what a history says of one call.
+type call struct {
+	number    int
+	plan      Plan
+	submitted time.Time
+	accepted  time.Time // of a job
+	id        string
+	deadline  time.Time // of a job, when it is known
+
+	refused, unknown, canceled bool
+
+	reply    *Event
+	seen     []Event
+	results  []Event
+	began    []Event
+	ended    int
+	excused  bool // Redis lost its data while it was there
+	outcome  Outcome
+	hasFinal bool
+}
+
+// fold sorts a history by call, in the order of their submission.
+func fold(events []Event, final Final) []*call {
+	byNumber := map[int]*call{}
+	var calls []*call
+	for _, e := range events {
+		switch e.Kind {
+		case Fault:
+			continue
+		case DataLost:
+			for _, c := range calls {
+				c.excused = true
+			}
+			continue
+		default:
+		}
+		c := byNumber[e.Call]
+		if c == nil {
+			c = &call{number: e.Call}
+			byNumber[e.Call] = c
+			calls = append(calls, c)
+		}
+		c.add(e)
+	}
+	for _, c := range calls {
+		c.outcome, c.hasFinal = final.Jobs[c.number]
+	}
+	return calls
+}
+
+func (c *call) add(e Event) {
+	switch e.Kind {
+	case Submitted:
+		c.plan, c.submitted = *e.Plan, e.At
+	case Accepted:
+		c.accepted, c.id, c.deadline = e.At, e.ID, e.Deadline
+	case Refused:
+		c.refused = true
+	case Unknown:
+		c.unknown = true
+	case Canceled:
+		c.canceled = true
+	case Replied:
+		c.reply = &e
+	case Seen:
+		c.seen = append(c.seen, e)
+	case Result:
+		c.results = append(c.results, e)
+	case Began:
+		c.began = append(c.began, e)
+	case Ended:
+		c.ended++
+	case Fault, DataLost:
+	}
+}
+
+// isJob reports whether the call is a job that was acknowledged.
+func (c *call) isJob() bool { return c.id != "" }
+
+// exists reports whether the call certainly was accepted.
+func (c *call) exists() bool {
+	if c.reply == nil {
+		return c.isJob()
+	}
+	return c.reply.Status == http.StatusOK || c.reply.Code == CodeRunnerFailed || c.reply.Code == CodeWorkerLost
+}
+
+// code is the problem that the call ended with, "" for none.
+func (c *call) code() string {
+	switch {
+	case c.reply != nil:
+		return c.reply.Code
+	case c.hasFinal:
+		return c.outcome.Code
+	}
+	return ""
+}
+
+// succeeded reports whether the call ended with a result.
+func (c *call) succeeded() bool {
+	if c.reply != nil {
+		return c.reply.Status == http.StatusOK
+	}
+	return c.hasFinal && c.outcome.State == Succeeded
+}
+
+// end is when the call was over, zero if it was not.
+func (c *call) end() time.Time {
+	switch {
+	case c.reply != nil:
+		return c.reply.At
+	case c.hasFinal && terminal(c.outcome.State):
+		return c.outcome.Finished
+	}
+	return time.Time{}
+}
+
+// start is when the client had sent the call, or knew of the job.
+func (c *call) start() time.Time {
+	if c.isJob() {
+		return c.accepted
+	}
+	return c.submitted
+}
+
+func terminal(state string) bool {
+	return state == Succeeded || state == Failed || state == Withdrawn || state == Expired
+}

@@ -1,0 +1,67 @@
+package history
+
+import (
+	"fmt"
+	"time"
+)
+
+// Rules are what a run may and may not do.
+type Rules struct {
+	// Slack is how long after a deadline an execution may be noted: the step from
+	// the last look at the clock to the first line of the runnable.
+	Slack time.Duration
+}
+
+// Violation is an invariant that does not hold. Call is negative where it is not
+// about one.
+type Violation struct {
+	Invariant string
+	Call      int
+	What      string
+}
+
+// String is one line.
+func (v Violation) String() string {
+	if v.Call < 0 {
+		return fmt.Sprintf("%s: %s", v.Invariant, v.What)
+	}
+	return fmt.Sprintf("%s: call %d: %s", v.Invariant, v.Call, v.What)
+}
+
+// Check says what a run did, and which invariants do not hold. Events must be in
+// the order in which they were recorded; those of the probe's log may follow.
+func Check(events []Event, final Final, rules Rules) Report {
+	calls := fold(events, final)
+	k := checker{rules: rules}
+	for _, c := range calls {
+		k.call = c
+		k.ends()
+		k.isRight()
+		k.wasTried()
+		k.endsOnce()
+		k.isMonotone()
+		k.beginsInTime()
+		k.staysCanceled()
+		k.isGuilty()
+	}
+	k.call = nil
+	k.idsDiffer(calls)
+	k.acceptsAddUp(calls, events, final)
+	k.isAtRest(final)
+	return newReport(calls, events, k.violations)
+}
+
+// checker looks at one call after the other.
+type checker struct {
+	rules      Rules
+	call       *call
+	violations []Violation
+}
+
+func (k *checker) violated(invariant, format string, args ...any) {
+	number := -1
+	if k.call != nil {
+		number = k.call.number
+	}
+	k.violations = append(k.violations, Violation{invariant, number, fmt.Sprintf(format, args...)})
+}

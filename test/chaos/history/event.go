@@ -1,0 +1,146 @@
+// Package history is what a run of the chaos suite leaves behind, and what can
+// be said of it: [Check] is a pure function of a history and the final state.
+//
+// The invariants are those of the reference by number:
+//
+//	I1   every acknowledged call ends exactly once; an ambiguous accept at most once
+//	I2   results are those that a known function gives
+//	I3   nothing has ended that was never tried
+//	I4   one terminal transition a job: what was seen first is there at the end
+//	I5   what is seen of a job never goes backwards
+//	I6   no execution begins after the deadline
+//	I7   what was canceled has no result
+//	I8   poison is given up, the innocent are not
+//	I9   at rest nothing is counted, pending, or kept without an end
+//	I10  memory is bounded
+//	I12  goroutines and descriptors come back to where they were
+//
+// I11 is about webhooks, which do not exist yet.
+package history
+
+import "time"
+
+// Kind says what happened.
+type Kind string
+
+// What happens to a call, in about this order, and to the system.
+const (
+	// Submitted: a client is about to send it. Has Plan.
+	Submitted Kind = "submitted"
+	// Accepted: a job was acknowledged. Has ID and Deadline.
+	Accepted Kind = "accepted"
+	// Refused: it certainly does not exist. Has Status and Code.
+	Refused Kind = "refused"
+	// Unknown: nobody told whether it exists. Has Status and Code, if there were any.
+	Unknown Kind = "unknown"
+	// Replied: an awaited call was answered. Has Status, Code, Body.
+	Replied Kind = "replied"
+	// Seen: a job was read. Has State, and Finished once it is terminal.
+	Seen Kind = "seen"
+	// Result: the result of a job was read. Has Status, Code, Body.
+	Result Kind = "result"
+	// Canceled: a client was told that the job is.
+	Canceled Kind = "canceled"
+	// Began and Ended: a worker executes it. Have PID.
+	Began Kind = "began"
+	Ended Kind = "ended"
+	// Fault: something was done to the system. Has Fault.
+	Fault Kind = "fault"
+	// DataLost: Redis lost what it had, which excuses what was submitted before.
+	DataLost Kind = "data lost"
+)
+
+// The states of jobs. Missing is that of a job that a gateway does not know.
+const (
+	Queued    = "queued"
+	Running   = "running"
+	Succeeded = "succeeded"
+	Failed    = "failed"
+	Withdrawn = "canceled"
+	Expired   = "expired"
+	Missing   = "missing"
+)
+
+// Codes of problems that mean something to the checker.
+const (
+	CodeRunnerFailed = "runner_failed"
+	CodeWorkerLost   = "worker_lost"
+	CodeDeadline     = "deadline_exceeded"
+	CodeCanceled     = "canceled"
+)
+
+// Event is one thing that happened. At is the wall clock of the one machine that
+// everything runs on.
+type Event struct {
+	At       time.Time `json:"at"`
+	Kind     Kind      `json:"kind"`
+	Call     int       `json:"call"`
+	Plan     *Plan     `json:"plan,omitempty"`
+	ID       string    `json:"id,omitempty"`
+	Deadline time.Time `json:"deadline,omitzero"`
+	State    string    `json:"state,omitempty"`
+	Finished time.Time `json:"finished,omitzero"`
+	Status   int       `json:"status,omitempty"`
+	Code     string    `json:"code,omitempty"`
+	Body     string    `json:"body,omitempty"`
+	PID      int       `json:"pid,omitempty"`
+	Fault    string    `json:"fault,omitempty"`
+}
+
+// Plan is what a call is meant to be.
+type Plan struct {
+	// Job: the client comes back for it. Otherwise it waits.
+	Job bool `json:"job"`
+
+	// Row is what is sent, Want what it is to be answered with; "" if it must fail.
+	Row  string `json:"row"`
+	Want string `json:"want,omitempty"`
+
+	// Poison kills whoever executes it.
+	Poison bool `json:"poison,omitempty"`
+
+	// Long executions take longer than a lease.
+	Long bool `json:"long,omitempty"`
+
+	// Timeout is what the client asks for; 0 is what gateways give, which is
+	// longer than any fault.
+	Timeout time.Duration `json:"timeout,omitempty"`
+
+	// Cancel: the client changes its mind after so long. 0: it does not.
+	Cancel time.Duration `json:"cancel,omitempty"`
+}
+
+// ordinary calls are expected to succeed, in the time that the system takes.
+func (p Plan) ordinary() bool {
+	return p.Want != "" && !p.Poison && !p.Long && p.Timeout == 0 && p.Cancel == 0
+}
+
+// Outcome is what a job is at the end.
+type Outcome struct {
+	State    string
+	Finished time.Time
+	Status   int
+	Code     string
+	Body     string
+}
+
+// Final is the state at the end, when everything has come to rest.
+type Final struct {
+	// Jobs are all that were acknowledged, by the number of the call.
+	Jobs map[int]Outcome
+
+	// Accepted is how many calls the queue says it accepted; negative if it is
+	// not known.
+	Accepted int
+
+	// What is left in the queue: calls, waiting ones, bytes, pending entries, and
+	// records of jobs that will never go away.
+	Depth, Waiting, Bytes, Pending, Timeless int
+
+	// Memory is the most that Redis used, in bytes, MemoryBound what it may; 0 for
+	// no bound.
+	Memory, MemoryBound int64
+
+	// Leaks say which process has kept what.
+	Leaks []string
+}

@@ -1,0 +1,76 @@
+// Package order is what the chaos suite and its probe say to each other: the
+// orders that are the rows of calls, and the lines of the probe's log.
+package order
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Do is what a row shall do once its time is over.
+type Do string
+
+// What rows do.
+const (
+	// Answer answers [Order.Answer].
+	Answer Do = "answer"
+	// Fail fails the row.
+	Fail Do = "fail"
+	// Poison kills the process that executes it.
+	Poison Do = "poison"
+)
+
+// Order is one row.
+type Order struct {
+	// Call is the number of the call within its history.
+	Call int
+
+	Do Do
+
+	// Sleep is how long it takes, in whole microseconds. A batch takes as long as
+	// its longest row.
+	Sleep time.Duration
+
+	// Value is what the answer depends on.
+	Value uint64
+}
+
+// ErrMalformed means that something is not an order, or not a line.
+var ErrMalformed = errors.New("malformed")
+
+// String is the row: "<call> <do> <sleep in µs> <value>".
+func (o Order) String() string {
+	return fmt.Sprintf("%d %s %d %d", o.Call, o.Do, o.Sleep.Microseconds(), o.Value)
+}
+
+// Answer is what a row is to be answered with. It depends on all that the row
+// says, so that no two rows have the same.
+func (o Order) Answer() string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(o.String())) // never fails
+	return fmt.Sprintf("%d %016x", o.Call, h.Sum64())
+}
+
+// Parse reads what [Order.String] wrote.
+func Parse(row string) (Order, error) {
+	fields := strings.Split(row, " ")
+	if len(fields) != 4 {
+		return Order{}, fmt.Errorf("%w: order %q", ErrMalformed, row)
+	}
+	call, err1 := strconv.Atoi(fields[0])
+	micros, err2 := strconv.ParseInt(fields[2], 10, 32)
+	value, err3 := strconv.ParseUint(fields[3], 10, 64)
+	o := Order{Call: call, Do: Do(fields[1]), Sleep: time.Duration(micros) * time.Microsecond, Value: value}
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return Order{}, fmt.Errorf("%w: order %q: %w", ErrMalformed, row, err)
+	}
+	switch o.Do {
+	case Answer, Fail, Poison:
+		return o, nil
+	}
+	return Order{}, fmt.Errorf("%w: order %q", ErrMalformed, row)
+}

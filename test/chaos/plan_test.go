@@ -1,0 +1,63 @@
+package chaos_test
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/ekiben/ekiben/test/chaos/history"
+	"github.com/ekiben/ekiben/test/chaos/order"
+)
+
+// mix is what calls are made of. Shares are of all calls, from 0 to 1.
+type mix struct {
+	jobs                        float64
+	poison, fail, short, cancel float64
+	long                        float64       // take 1.2 to 2 leases
+	work                        time.Duration // others take up to so long
+}
+
+// usual is what most scenarios send.
+var usual = mix{jobs: 0.5, poison: 0.005, fail: 0.02, short: 0.03, cancel: 0.03, long: 0.003, work: 20 * time.Millisecond}
+
+// planner draws calls, one after the other.
+type planner struct {
+	rand  *rand.Rand
+	mix   mix
+	lease time.Duration
+	next  int
+}
+
+// draw makes the next call.
+func (p *planner) draw() (int, history.Plan) {
+	n := p.next
+	p.next++
+	o := order.Order{Call: n, Do: order.Answer, Value: p.rand.Uint64(), Sleep: time.Duration(p.rand.Int64N(int64(p.mix.work) + 1)).Truncate(time.Microsecond)}
+	plan := history.Plan{Job: p.rand.Float64() < p.mix.jobs}
+	kind, extent := p.rand.Float64(), p.rand.Float64()
+	for _, k := range []struct {
+		share float64
+		set   func()
+	}{
+		{p.mix.poison, func() { o.Do, plan.Poison = order.Poison, true }},
+		{p.mix.fail, func() { o.Do = order.Fail }},
+		{p.mix.short, func() { plan.Timeout = 800 * time.Millisecond }},
+		{p.mix.cancel, func() {
+			plan.Job, plan.Cancel = true, time.Millisecond+time.Duration(extent*float64(30*time.Millisecond))
+		}},
+		{p.mix.long, func() {
+			plan.Long = true
+			o.Sleep = time.Duration((1.2 + 0.8*extent) * float64(p.lease)).Truncate(time.Microsecond)
+		}},
+	} {
+		if kind < k.share {
+			k.set()
+			break
+		}
+		kind -= k.share
+	}
+	plan.Row = o.String()
+	if o.Do == order.Answer {
+		plan.Want = o.Answer()
+	}
+	return n, plan
+}

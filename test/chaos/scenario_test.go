@@ -1,0 +1,124 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ekiben/ekiben/test/chaos/history"
+)
+
+// scenario is one way to live dangerously.
+type scenario struct {
+	setup setup
+
+	// rate calls a second are sent for so long.
+	rate float64
+	mix  mix
+	long time.Duration
+
+	// faults are drawn from, one after the other, with such pauses.
+	faults   []fault
+	from, to time.Duration
+
+	// script, if set, takes the place of faults. It returns early or when ctx is
+	// done.
+	script func(ctx context.Context, c *cluster, r *rand.Rand)
+
+	// memory is what Redis may use, in bytes.
+	memory int64
+}
+
+// slack is how long after a deadline an execution may be noted.
+const slack = 100 * time.Millisecond
+
+// usualMemory is far beyond what the usual load needs.
+const usualMemory = 64 << 20
+
+// play runs a scenario and checks what came of it.
+func (s scenario) play(t *testing.T, seed uint64) history.Report {
+	t.Helper()
+	t.Logf("seed %d", seed)
+	c := start(t, s.setup)
+	before := c.baselines()
+	l := newLoad(c.bases(), c.record, &planner{rand: rand.New(rand.NewPCG(seed, 1)), mix: s.mix, lease: lease})
+
+	sending, stop := context.WithTimeout(t.Context(), s.long)
+	defer stop()
+	var memory int64
+	l.calls.Go(func() { l.run(sending, t.Context(), s.rate) })
+	l.calls.Go(func() { memory = c.watchMemory(sending) })
+	s.harm(sending, c, rand.New(rand.NewPCG(seed, 2)))
+	<-sending.Done()
+	l.calls.Wait()
+	l.client.CloseIdleConnections()
+
+	events := c.record.Events()
+	final := c.final(l, events)
+	l.client.CloseIdleConnections()
+	final.Leaks = c.leaks(before)
+	final.Memory, final.MemoryBound = memory, s.memory
+	events = append(events, c.executed()...)
+	report := history.Check(events, final, history.Rules{Slack: slack})
+	judge(t, seed, report, events)
+	return report
+}
+
+// harm does one fault after the other until ctx is done. What is broken then is
+// mended.
+func (s scenario) harm(ctx context.Context, c *cluster, r *rand.Rand) {
+	if s.script != nil {
+		s.script(ctx, c, r)
+		return
+	}
+	for len(s.faults) > 0 {
+		pause(ctx, between(r, s.from, s.to))
+		if ctx.Err() != nil {
+			return
+		}
+		f := draw(r, s.faults)
+		c.fault(f.name)
+		lasts, undo := f.apply(c, r)
+		pause(ctx, lasts)
+		if undo != nil {
+			undo()
+		}
+	}
+}
+
+// watchMemory returns the most that Redis used until ctx was done.
+func (c *cluster) watchMemory(ctx context.Context) int64 {
+	var most int64
+	for ctx.Err() == nil {
+		most = max(most, c.memory())
+		pause(ctx, 250*time.Millisecond)
+	}
+	return most
+}
+
+// judge prints a report and fails the test if an invariant does not hold. The
+// history is kept then.
+func judge(t *testing.T, seed uint64, report history.Report, events []history.Event) {
+	t.Helper()
+	t.Logf("%s, seed %d\n%s", t.Name(), seed, report.Table(lease))
+	if len(report.Violations) == 0 {
+		return
+	}
+	path := filepath.Join(*outDir, fmt.Sprintf("ekiben-%s-%d.jsonl", strings.ReplaceAll(t.Name(), "/", "-"), seed))
+	if err := history.Write(path, events); err != nil {
+		t.Error(err)
+	}
+	const shown = 40
+	for i, v := range report.Violations {
+		if i == shown {
+			t.Errorf("and %d more", len(report.Violations)-shown)
+			break
+		}
+		t.Error(v)
+	}
+	t.Logf("the history is in %s; again with -seed %d", path, seed)
+}
