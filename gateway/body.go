@@ -55,8 +55,8 @@ func (b body) element(shape []int) (tensor.Tensor, error) {
 	return tensor.New(tensor.Bytes, shape, b.buffer)
 }
 
-// budget bounds the memory of the bodies of all requests. It counts what is
-// allocated, not what was announced: who fills it has to send as much.
+// budget bounds the memory of the bodies and answers of all requests. It counts
+// what is allocated, not what was announced: who fills it has to send as much.
 type budget struct {
 	used  atomic.Int64
 	limit int64
@@ -72,7 +72,7 @@ type claim struct {
 func (c *claim) take(n int64) error {
 	if c.from.used.Add(n) > c.from.limit {
 		c.from.used.Add(-n)
-		return &Problem{Code: CodeUnavailable, Detail: "too many bytes are in flight", Retryable: true}
+		return refuse(CodeOverloaded, refusedBytes, "too many bytes are in flight")
 	}
 	c.held += n
 	return nil

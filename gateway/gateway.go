@@ -32,7 +32,12 @@ type Gateway struct {
 	// headers are values that every answer has; nobody changes them.
 	headers struct{ nosniff, noStore []string }
 
-	// inFlight counts requests, memory the bytes of their bodies.
+	// callers tell whose requests are whose; buckets limit what each may send, and
+	// are nil if nothing does.
+	callers *callers
+	buckets *buckets
+
+	// inFlight counts requests, memory the bytes of their bodies and answers.
 	inFlight atomic.Int64
 	memory   budget
 
@@ -59,6 +64,12 @@ func New(c Config, d Deps) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	g := &Gateway{config: c, deps: d, log: log, metrics: m, door: door, origins: http.NewCrossOriginProtection()}
+	if g.callers, err = newCallers(c); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	if c.CallerRate > 0 {
+		g.buckets = newBuckets(c.CallerRate, c.burst())
+	}
 	g.memory.limit = c.MaxInFlightBytes
 	g.headers.nosniff, g.headers.noStore = []string{"nosniff"}, []string{"no-store"}
 	g.roster = newRoster(d.Directory, m, log)

@@ -19,6 +19,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	refused  *prometheus.CounterVec
 
 	queueSeconds, executeSeconds, batchRows *prometheus.HistogramVec
 }
@@ -47,12 +48,15 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ekiben_requests_in_flight", Help: "Requests that are worked on, from the end of their body; health and metrics are not counted.",
 		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ekiben_refused_total", Help: "Requests refused for reasons that pass, by reason: a limit, or the code of the problem.",
+		}, []string{"reason", "runner"}),
 		queueSeconds:   histogram("ekiben_call_queue_seconds", "Time that answered calls waited in the queue.", secondsBuckets(), "runner"),
 		executeSeconds: histogram("ekiben_call_execute_seconds", "Time that the batches of answered calls ran.", secondsBuckets(), "runner"),
 		batchRows:      histogram("ekiben_call_batch_rows", "Rows of the batches that answered calls ran in.", prometheus.ExponentialBuckets(1, 2, 12), "runner"),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.queueSeconds, m.executeSeconds, m.batchRows} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.refused, m.queueSeconds, m.executeSeconds, m.batchRows} {
 		errs = append(errs, registry.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -86,6 +90,16 @@ func (m *metrics) answered(route string, status int, r *runner, took time.Durati
 	}
 	m.requests.WithLabelValues(route, strconv.Itoa(status), name).Inc()
 	m.seconds.WithLabelValues(route, name).Observe(took.Seconds())
+}
+
+// turnedAway counts a request that was refused, and may well pass later. r is nil
+// where it has no known runner.
+func (m *metrics) turnedAway(reason string, r *runner) {
+	name := ""
+	if r != nil {
+		name = r.spec.Runner
+	}
+	m.refused.WithLabelValues(reason, name).Inc()
 }
 
 // timed counts where the time of an answered call went.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -186,13 +187,17 @@ func TestAPanicIsThatRequestsError(t *testing.T) {
 
 func TestAConfigurationReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := gateway.New(gateway.Config{Addr: "nowhere", DrainDelay: -1, DrainTimeout: -1, MaxInFlightBytes: -1}, gateway.Deps{})
+	_, err := gateway.New(gateway.Config{
+		Addr: "nowhere", DrainDelay: -1, DrainTimeout: -1, MaxInFlightBytes: -1, MaxTimeout: -1, TrustedProxies: []string{"10.0.0.0/8", "::ffff:10.0.0.0/104", "proxy"},
+		CallerHeader: "a b", CallerRate: math.NaN(), CallerBurst: -1, CallerShare: math.NaN(),
+	}, gateway.Deps{})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
 		"address", "request timeout", "largest body", "most rows", "requests in flight", "bytes in flight", "body timeout",
-		"drain delay", "drain timeout", "producer", "jobs", "directory", "health", "registry",
+		"drain delay", "drain timeout", "most request timeout", "most connections", `"::ffff:10.0.0.0/104"`, `"proxy"`, "caller header",
+		"caller rate", "caller burst", "caller share", "producer", "jobs", "directory", "health", "registry",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)

@@ -5,8 +5,6 @@ import (
 	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -26,6 +24,14 @@ type request struct {
 	memory claim
 	// admitted is whether it counts as in flight.
 	admitted bool
+
+	// callers tell whose request it is; caller is that, once somebody asked.
+	callers *callers
+	caller  string
+}
+
+func (g *Gateway) newRequest(c echo.Context) request {
+	return request{Context: c, memory: claim{from: &g.memory}, callers: g.callers}
 }
 
 // handler answers a request, or returns an error that becomes a problem.
@@ -36,7 +42,7 @@ type handler func(r *request) error
 func (g *Gateway) handle(route string, h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		r := request{Context: c, memory: claim{from: &g.memory}}
+		r := g.newRequest(c)
 		g.prepare(&r)
 		g.end(&r, route, start, g.limited(&r, func(r *request) error {
 			if err := g.admit(r); err != nil {
@@ -50,13 +56,18 @@ func (g *Gateway) handle(route string, h handler) echo.HandlerFunc {
 
 // handleBody is handle for a handler that reads the body. Its request is in
 // flight once [Gateway.body] has the body: who sends it slowly takes no place
-// from others. Until then only its bytes count.
+// from others. Until then only its bytes count. Its caller is charged for a call.
 func (g *Gateway) handleBody(route string, h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		r := request{Context: c, memory: claim{from: &g.memory}}
+		r := g.newRequest(c)
 		g.prepare(&r)
-		g.end(&r, route, start, g.limited(&r, h))
+		g.end(&r, route, start, g.limited(&r, func(r *request) error {
+			if err := g.charge(r); err != nil {
+				return err
+			}
+			return h(r)
+		}))
 		return nil
 	}
 }
@@ -80,7 +91,7 @@ func (g *Gateway) limited(r *request, h handler) (err error) {
 func (g *Gateway) unlimited(route string, h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		r := request{Context: c, memory: claim{from: &g.memory}}
+		r := g.newRequest(c)
 		g.prepare(&r)
 		g.end(&r, route, start, h(&r))
 		return nil
@@ -89,7 +100,7 @@ func (g *Gateway) unlimited(route string, h handler) echo.HandlerFunc {
 
 // fail answers errors of the router, for which there is no handler.
 func (g *Gateway) fail(err error, c echo.Context) {
-	r := request{Context: c, memory: claim{from: &g.memory}}
+	r := g.newRequest(c)
 	g.prepare(&r)
 	g.end(&r, routeNone, time.Now(), err)
 }
@@ -118,41 +129,6 @@ func (g *Gateway) bodyDeadline(r *request, until time.Time) {
 
 // validRequestID reports whether an id may be repeated in a header and a log.
 func validRequestID(id string) bool { return len(id) <= 128 && isPlain([]byte(id)) }
-
-// welcome refuses a request before anything is done for it: one that a page of
-// another site had a browser send, and all while the gateway is full.
-func (g *Gateway) welcome(r *request) error {
-	if err := g.origins.Check(r.Request()); err != nil {
-		return &Problem{Code: CodeForbidden, Detail: "requests from pages of other sites are not taken"}
-	}
-	if g.inFlight.Load() >= int64(g.config.MaxInFlight) {
-		return tooMany()
-	}
-	return nil
-}
-
-// admit makes a request one of those in flight, or refuses it.
-func (g *Gateway) admit(r *request) error {
-	if g.inFlight.Add(1) > int64(g.config.MaxInFlight) {
-		g.inFlight.Add(-1)
-		return tooMany()
-	}
-	r.admitted = true
-	g.metrics.inFlight.Inc()
-	return nil
-}
-
-func tooMany() *Problem {
-	return &Problem{Code: CodeUnavailable, Detail: "too many requests are in flight", Retryable: true}
-}
-
-func (g *Gateway) release(r *request) {
-	if r.admitted {
-		g.inFlight.Add(-1)
-		g.metrics.inFlight.Dec()
-	}
-	r.memory.giveBack()
-}
 
 // body reads the body of the request and admits it. There is no deadline after
 // that, since a handler may wait for longer.
@@ -191,7 +167,8 @@ func (g *Gateway) problem(r *request, err error) int {
 	}
 	h := r.Response().Header()
 	if p.Code.passes() {
-		h.Set("Retry-After", seconds(g.retryAfter(p.Code, r.runner)))
+		g.metrics.turnedAway(reasonOf(p, err), r.runner)
+		h.Set("Retry-After", seconds(retryAfter(p.Code, err, r.runner)))
 	}
 	if p.Code == CodeUnsupportedMediaType && len(p.Accepts) > 0 {
 		acceptHeaders(h, p.Accepts)
@@ -214,15 +191,6 @@ func (g *Gateway) internal(ctx context.Context, r *request, err error) *Problem 
 	g.log.ErrorContext(ctx, "request failed", "error_id", id, "path", r.Request().URL.Path,
 		"request_id", r.Response().Header().Get("X-Request-Id"), "err", err)
 	return &Problem{Code: CodeInternal, Detail: "internal error", ErrorID: id}
-}
-
-// retryAfter is when a refused client should come back.
-func (g *Gateway) retryAfter(code Code, r *runner) time.Duration {
-	chance := rand.Float64() //nolint:gosec // spreads load, keeps no secret
-	if code == CodeQueueFull && r != nil {
-		return r.watch.retryAfter(chance)
-	}
-	return spread(briefRetryAfter, chance)
 }
 
 // acceptHeaders says which types or encodings a body may have.
@@ -248,14 +216,19 @@ func (r *request) param(name string) string {
 
 // origin tells whose call it is, and the trace it belongs to.
 func (r *request) origin() origin {
-	var from origin
-	if host, _, err := net.SplitHostPort(r.Request().RemoteAddr); err == nil {
-		from.caller = host
-	}
+	from := origin{caller: r.whose()}
 	if trace := r.Request().Header["Traceparent"]; len(trace) == 1 && validTrace(trace[0]) {
 		from.trace = trace[0]
 	}
 	return from
+}
+
+// whose is the caller.
+func (r *request) whose() string {
+	if r.caller == "" {
+		r.caller = r.callers.of(r.Request())
+	}
+	return r.caller
 }
 
 // validTrace reports whether s is a traceparent of version 00 (W3C Trace

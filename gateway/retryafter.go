@@ -79,6 +79,7 @@ func (d *drain) retryAfter(chance float64) time.Duration {
 // spread moves wait by up to a fifth, down or up, as chance in [0,1) says, and
 // rounds it up to seconds within the bounds.
 func spread(wait time.Duration, chance float64) time.Duration {
+	wait = min(wait, 2*maxRetryAfter) // far beyond it would not fit
 	seconds := math.Ceil(wait.Seconds() * (0.8 + 0.4*chance))
 	return min(max(time.Duration(seconds)*time.Second, minRetryAfter), maxRetryAfter)
 }

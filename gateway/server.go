@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 const (
@@ -47,7 +49,7 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 
 	failed := make(chan error, 2)
 	go func() { failed <- g.Run(work) }()
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(netutil.LimitListener(listener, g.config.MaxConnections)) }()
 
 	var err error
 	pending := 2
@@ -77,7 +79,7 @@ func (g *Gateway) server(base context.Context) *http.Server {
 		Handler:           g.router,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
-		WriteTimeout:      g.config.BodyTimeout + max(g.config.Timeout, maxWait) + writeTime,
+		WriteTimeout:      g.config.BodyTimeout + max(g.config.MaxTimeout, maxWait) + writeTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),

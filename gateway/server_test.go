@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -238,7 +239,7 @@ func TestRequestsBeyondTheLimitAreRefused(t *testing.T) {
 	}()
 	<-b.began
 	w := send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain")
-	wantProblem(t, w, http.StatusServiceUnavailable, "unavailable", "too many requests")
+	wantProblem(t, w, http.StatusServiceUnavailable, "overloaded", "too many requests")
 	if w.Header().Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
@@ -252,6 +253,65 @@ func TestRequestsBeyondTheLimitAreRefused(t *testing.T) {
 		t.Errorf("the first got %d", status)
 	}
 	wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
+}
+
+// piped is a listener whose connections are handed to it.
+type piped struct {
+	conns    chan net.Conn
+	closed   chan struct{}
+	accepted atomic.Int64
+}
+
+func (p *piped) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		p.accepted.Add(1)
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *piped) Close() error {
+	close(p.closed)
+	return nil
+}
+
+func (p *piped) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+func TestConnectionsBeyondTheLimitWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, newFakeQueue(everything()), setup{config: func(c *gateway.Config) { c.MaxConnections = 2 }})
+		listener := &piped{conns: make(chan net.Conn, 3), closed: make(chan struct{})}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- g.Serve(ctx, listener) }()
+		var clients []net.Conn
+		for range 3 {
+			client, server := net.Pipe()
+			clients = append(clients, client)
+			listener.conns <- server
+		}
+		synctest.Wait()
+		if n := listener.accepted.Load(); n != 2 {
+			t.Errorf("%d connections were accepted", n)
+		}
+		if err := clients[0].Close(); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := listener.accepted.Load(); n != 3 {
+			t.Errorf("%d connections were accepted after one was closed", n)
+		}
+		for _, c := range clients[1:] {
+			_ = c.Close() // the gateway may be first
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestWhoSendsSlowlyTakesNoPlaceFromOthers(t *testing.T) {
@@ -294,7 +354,7 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	}()
 	<-b.began
 	wantProblem(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", body, "Content-Type", "text/plain"),
-		http.StatusServiceUnavailable, "unavailable", "too many bytes")
+		http.StatusServiceUnavailable, "overloaded", "too many bytes")
 	close(b.finish)
 	if status := <-first; status != http.StatusOK {
 		t.Errorf("the first got %d", status)

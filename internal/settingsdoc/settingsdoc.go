@@ -34,10 +34,18 @@ func Settings(defaults any, sources map[string]string) ([]Setting, error) {
 			docs[v.Owner] = fields
 		}
 		out = append(out, Setting{
-			Name: v.Name, Wants: v.Wants(), Default: fmt.Sprint(v.Default), Doc: meaning(v.Field.Name, docs[v.Owner][v.Field.Name]),
+			Name: v.Name, Wants: v.Wants(), Default: text(v.Default), Doc: meaning(v.Field.Name, docs[v.Owner][v.Field.Name]),
 		})
 	}
 	return out, nil
+}
+
+// text is a value as it stands in a variable.
+func text(value any) string {
+	if list, ok := value.([]string); ok {
+		return strings.Join(list, ",")
+	}
+	return fmt.Sprint(value)
 }
 
 // meaning is a comment without the name of the field that it begins with, and

@@ -40,9 +40,11 @@ func (v Variable) Wants() string {
 		return "true or false"
 	case "slog.Level":
 		return "debug, info, warn or error"
+	case "[]string":
+		return "texts, separated by commas"
 	}
 	switch v.Field.Type.Kind() {
-	case reflect.Int, reflect.Int64:
+	case reflect.Int, reflect.Int64, reflect.Float64:
 		return "a number"
 	default:
 		return "text"

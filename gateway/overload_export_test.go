@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+)
+
+// What tests see of how callers are told apart and load is limited.
+
+// CallerOf is whose request it is.
+func CallerOf(c Config, r *http.Request) string {
+	callers, err := newCallers(c)
+	if err != nil {
+		panic(err)
+	}
+	return callers.of(r)
+}
+
+// Buckets are buckets.
+type Buckets struct{ *buckets }
+
+// NewBuckets makes at most so many.
+func NewBuckets(perSecond float64, burst, most int) Buckets {
+	b := newBuckets(perSecond, burst)
+	b.most = most
+	return Buckets{b}
+}
+
+// Take is take.
+func (b Buckets) Take(now time.Time, caller string) time.Duration { return b.take(now, caller) }
+
+// Len is how many callers are remembered.
+func (b Buckets) Len() int { return b.recent.Len() }
