@@ -10,7 +10,7 @@ import (
 	"github.com/ekiben/ekiben/queue"
 )
 
-// Deps is what a gateway works with. Queue is usually one *[queue.Queue] four
+// Deps is what a gateway works with. It is usually one *[queue.Queue] many
 // times over; tests put fakes in.
 type Deps struct {
 	// Producer sends calls. The gateway runs it. Required.
@@ -18,6 +18,15 @@ type Deps struct {
 
 	// Jobs looks after jobs. Required.
 	Jobs jobs
+
+	// Keeper keeps jobs by more than their id.
+	Keeper jobKeeper
+
+	// DeadLetters keeps the calls that were given up.
+	DeadLetters deadLetters
+
+	// Gates pauses, resumes and drains the queues of runners.
+	Gates gates
 
 	// Directory knows the runners. Required.
 	Directory directory
@@ -51,6 +60,28 @@ type jobs interface {
 	Job(ctx context.Context, id string) (queue.Job, error)
 	Result(ctx context.Context, id string) (queue.Reply, error)
 	Cancel(ctx context.Context, id string) (queue.Job, error)
+}
+
+// jobKeeper is *[queue.Queue].
+type jobKeeper interface {
+	Jobs(ctx context.Context, query queue.JobQuery) (queue.JobPage, error)
+	Retry(ctx context.Context, id string, a queue.Admission) (queue.Job, error)
+	Claim(ctx context.Context, caller, key, digest, id string, ttl time.Duration) (owner string, err error)
+	Resolve(ctx context.Context, caller, key string) (id string, err error)
+	Retention() time.Duration
+}
+
+// deadLetters is *[queue.Queue].
+type deadLetters interface {
+	DeadLetters(ctx context.Context, runner, cursor string, limit int) (letters []queue.DeadLetter, next string, err error)
+	DeadLetter(ctx context.Context, runner, id string) (queue.DeadLetter, error)
+	Redrive(ctx context.Context, runner, letter string, a queue.Admission) (queue.Job, error)
+	DropDead(ctx context.Context, runner, id string) error
+}
+
+// gates is *[queue.Queue].
+type gates interface {
+	SetGate(ctx context.Context, runner string, g queue.Gate) error
 }
 
 // directory is *[queue.Queue].

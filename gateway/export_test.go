@@ -47,3 +47,11 @@ var (
 	_ directory = (*queue.Queue)(nil)
 	_ health    = (*queue.Queue)(nil)
 )
+
+// Ask is a call with what these headers ask for.
+func Ask(h http.Header, longest time.Duration) (queue.Call, error) {
+	a, err := askedOf(h, longest)
+	call := queue.Call{Timeout: time.Minute}
+	a.set(&call)
+	return call, err
+}

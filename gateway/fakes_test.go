@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -44,6 +45,9 @@ type fakeQueue struct {
 	// wait is what Wait does to a job; nil leaves it.
 	wait    func(queue.Job) queue.Job
 	replies map[string]queue.Reply
+
+	// kept is what it keeps by more than ids.
+	kept kept
 }
 
 func newFakeQueue(specs ...runnables.Spec) *fakeQueue {
@@ -81,7 +85,10 @@ func (q *fakeQueue) Submit(_ context.Context, c queue.Call) (queue.Job, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.calls = append(q.calls, c)
-	job := queue.Job{ID: c.ID, Runner: c.Runner, Method: c.Method, State: queue.Queued, Rows: c.Rows, Created: createdAt}
+	job := queue.Job{ID: c.ID, Runner: c.Runner, Method: c.Method, Lane: c.Lane, State: queue.Queued, Rows: c.Rows, Created: createdAt}
+	if known, ok := q.jobs[c.ID]; ok {
+		return known, nil
+	}
 	if q.submitErr == nil {
 		q.jobs[c.ID] = job
 	}
@@ -232,7 +239,7 @@ func (s setup) deps(q *fakeQueue) gateway.Deps {
 		s.log = io.Discard
 	}
 	d := gateway.Deps{
-		Producer: q, Jobs: q, Directory: q, Health: q, Services: s.services, Checks: s.checks,
+		Producer: q, Jobs: q, Keeper: q, DeadLetters: q, Gates: q, Directory: q, Health: q, Services: s.services, Checks: s.checks,
 		Registry: cmp.Or(s.registry, prometheus.NewRegistry()), Log: slog.New(slog.NewTextHandler(s.log, nil)),
 	}
 	if s.also != nil {
@@ -348,4 +355,13 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// wantInvalid fails unless the error is a problem that says what is right.
+func wantInvalid(t *testing.T, err error) {
+	t.Helper()
+	var p *gateway.Problem
+	if !errors.As(err, &p) || p.Code != gateway.CodeInvalidInput || p.Detail == "" {
+		t.Errorf("got %v", err)
+	}
 }

@@ -1,98 +1,55 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
 )
 
-// pendingRetryAfter is when to ask again for a job that is not done.
-const pendingRetryAfter = time.Second
-
-// jobView is a job as clients see it. Times that have not come are left out.
-type jobView struct {
-	ID         string      `json:"id"`
-	Runner     string      `json:"runner"`
-	Method     string      `json:"method"`
-	State      queue.State `json:"state"`
-	Rows       int         `json:"rows,omitempty"`
-	CreatedAt  *time.Time  `json:"created_at,omitempty"`
-	StartedAt  *time.Time  `json:"started_at,omitempty"`
-	FinishedAt *time.Time  `json:"finished_at,omitempty"`
-	DeadlineAt *time.Time  `json:"deadline_at,omitempty"`
-	ExpiresAt  *time.Time  `json:"expires_at,omitempty"`
-	Error      *jobError   `json:"error,omitempty"`
-	URLs       jobURLs     `json:"urls"`
-}
-
-// jobError is why a job failed; its code is one of those of problems.
-type jobError struct {
-	Code      Code   `json:"code"`
-	Message   string `json:"message"`
-	Retryable bool   `json:"retryable"`
-}
-
-// jobURLs are where a job is to be found.
-type jobURLs struct {
-	Self   string `json:"self"`
-	Result string `json:"result"`
-	Cancel string `json:"cancel"`
-}
-
-func viewOf(j queue.Job) jobView {
-	self := "/v1/jobs/" + url.PathEscape(j.ID)
-	v := jobView{
-		ID: j.ID, Runner: j.Runner, Method: j.Method, State: j.State, Rows: j.Rows,
-		CreatedAt: timeOf(j.Created), StartedAt: timeOf(j.Started), FinishedAt: timeOf(j.Finished),
-		DeadlineAt: timeOf(j.Deadline), ExpiresAt: timeOf(j.Expires),
-		URLs: jobURLs{Self: self, Result: self + "/result", Cancel: self},
-	}
-	if j.Err != nil {
-		v.Error = &jobError{codeOf(j.Err.Code), j.Err.Message, j.Err.Retryable}
-	}
-	return v
-}
-
-// timeOf is a time to the millisecond in UTC, or nil for none.
-func timeOf(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Millisecond)
-	return &t
-}
-
 // submit makes a job of a call and answers 202 with it; or, if the client
 // prefers to wait and it ends in time, with its result.
-func (g *Gateway) submit(r *request, m *method, call queue.Call, prefer preferences, f form) error {
-	ctx := r.Request().Context()
-	job, err := g.deps.Producer.Submit(ctx, call)
+func (g *Gateway) submit(r *request, w wanted) error {
+	job, err := g.deps.Producer.Submit(r.Request().Context(), w.call)
 	if err != nil {
 		return err
 	}
-	h := r.Response().Header()
-	h.Set("Location", viewOf(job).URLs.Self)
-	h.Set("Preference-Applied", prefer.applied())
-	if prefer.wait > 0 {
-		// The job is accepted: whatever happens while waiting, it is answered.
-		if waited, err := g.deps.Producer.Wait(ctx, job.ID, prefer.wait); err == nil {
-			job = waited
-		}
-	}
+	g.accepted(r, job, w.prefer)
+	job = g.await(r, job, w.prefer.wait)
 	if job.State.Terminal() {
-		return g.outcome(r, m, job, f)
+		return g.outcome(r, w.method, job, w.form)
 	}
-	return g.pending(r, job)
+	return g.pending(r, job, "")
+}
+
+// accepted sets the headers that answers about a new job have.
+func (g *Gateway) accepted(r *request, job queue.Job, prefer preferences) {
+	h := r.Response().Header()
+	h.Set("Location", urlOf(job))
+	if prefer.job() {
+		h.Set("Preference-Applied", prefer.applied())
+	}
+}
+
+// await waits for a job to end. It is accepted: whatever happens while waiting,
+// it is answered.
+func (g *Gateway) await(r *request, job queue.Job, wait time.Duration) queue.Job {
+	if wait <= 0 || job.State.Terminal() {
+		return job
+	}
+	if waited, err := g.deps.Producer.Wait(r.Request().Context(), job.ID, wait); err == nil {
+		return waited
+	}
+	return job
 }
 
 // pending answers 202 with a job that is not done.
-func (g *Gateway) pending(r *request, job queue.Job) error {
+func (g *Gateway) pending(r *request, job queue.Job, chosen string) error {
 	h := r.Response().Header()
-	h.Set("Retry-After", seconds(pendingRetryAfter))
+	h.Set("Retry-After", seconds(g.pendingRetryAfter(job)))
 	h["Cache-Control"] = g.headers.noStore
-	return r.JSON(http.StatusAccepted, viewOf(job))
+	return r.JSON(http.StatusAccepted, g.viewOf(job, chosen))
 }
 
 // outcome answers with what became of a job that has ended.
@@ -116,37 +73,44 @@ func (g *Gateway) outcome(r *request, m *method, job queue.Job, f form) error {
 
 // getJob answers GET /v1/jobs/{id}.
 func (g *Gateway) getJob(r *request) error {
-	job, err := g.findJob(r)
+	job, chosen, err := g.findJob(r)
 	if err != nil {
 		return err
 	}
-	r.Response().Header()["Cache-Control"] = g.headers.noStore
-	return r.JSON(http.StatusOK, viewOf(job))
+	h := r.Response().Header()
+	h["Cache-Control"] = g.headers.noStore
+	if !job.State.Terminal() {
+		h.Set("Retry-After", seconds(g.pendingRetryAfter(job)))
+	}
+	return r.JSON(http.StatusOK, g.viewOf(job, chosen))
 }
 
 // findJob reads the job that the path names, and waits for it if the client
-// prefers that.
-func (g *Gateway) findJob(r *request) (queue.Job, error) {
-	ctx, id := r.Request().Context(), r.param("id")
-	if name, err := queue.RunnerOf(id); err == nil {
-		r.runner = g.roster.runners()[name]
+// prefers that. chosen is the id of the client, if it asked by that.
+func (g *Gateway) findJob(r *request) (job queue.Job, chosen string, err error) {
+	ctx := r.Request().Context()
+	id, chosen, err := g.resolve(ctx, r)
+	if err != nil {
+		return queue.Job{}, "", err
 	}
 	prefer := preferencesOf(r.Request().Header)
 	if !prefer.waits {
-		return g.deps.Jobs.Job(ctx, id)
+		job, err = g.deps.Jobs.Job(ctx, id)
+		return job, chosen, err
 	}
 	r.Response().Header().Set("Preference-Applied", preferences{wait: prefer.wait, waits: true}.applied())
-	return g.deps.Producer.Wait(ctx, id, prefer.wait)
+	job, err = g.deps.Producer.Wait(ctx, id, prefer.wait)
+	return job, chosen, err
 }
 
 // getResult answers GET /v1/jobs/{id}/result.
 func (g *Gateway) getResult(r *request) error {
-	job, err := g.findJob(r)
+	job, chosen, err := g.findJob(r)
 	if err != nil {
 		return err
 	}
 	if !job.State.Terminal() {
-		return g.pending(r, job)
+		return g.pending(r, job, chosen)
 	}
 	m := g.methodOf(r, job)
 	f := formJSON
@@ -170,11 +134,12 @@ func (g *Gateway) methodOf(r *request, job queue.Job) *method {
 
 // cancelJob answers DELETE /v1/jobs/{id}.
 func (g *Gateway) cancelJob(r *request) error {
-	id := r.param("id")
-	if name, err := queue.RunnerOf(id); err == nil {
-		r.runner = g.roster.runners()[name]
+	ctx := r.Request().Context()
+	id, chosen, err := g.resolve(ctx, r)
+	if err != nil {
+		return err
 	}
-	job, err := g.deps.Jobs.Cancel(r.Request().Context(), id)
+	job, err := g.deps.Jobs.Cancel(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -182,5 +147,34 @@ func (g *Gateway) cancelJob(r *request) error {
 		return &Problem{Code: CodeConflict, Detail: "the job has ended already: it is " + string(job.State)}
 	}
 	r.Response().Header()["Cache-Control"] = g.headers.noStore
-	return r.JSON(http.StatusOK, viewOf(job))
+	return r.JSON(http.StatusOK, g.viewOf(job, chosen))
+}
+
+// retryJob answers POST /v1/jobs/{id}/retry: a job that did not succeed is run
+// again under its id.
+func (g *Gateway) retryJob(r *request) error {
+	ctx := r.Request().Context()
+	id, chosen, err := g.resolve(ctx, r)
+	if err != nil {
+		return err
+	}
+	runner, err := queue.RunnerOf(id)
+	if err != nil {
+		return errors.Join(queue.ErrUnknownJob, err)
+	}
+	found, err := g.roster.runner(ctx, runner)
+	if err != nil {
+		return err
+	}
+	job, err := g.deps.Keeper.Retry(ctx, id, admissionOf(found))
+	if err != nil {
+		return err
+	}
+	r.Response().Header().Set("Location", urlOf(job))
+	return g.pending(r, job, chosen)
+}
+
+// admissionOf bounds what is queued again.
+func admissionOf(r *runner) queue.Admission {
+	return queue.Admission{MaxCalls: r.spec.MaxQueue, MaxBytes: r.spec.MaxQueueBytes}
 }

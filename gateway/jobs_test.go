@@ -15,8 +15,13 @@ import (
 // job is a job as clients read it.
 type job struct {
 	ID, Runner, Method, State string
-	Rows                      int
-	CreatedAt                 string `json:"created_at"`
+	Priority                  string
+	Rows, Attempt             int
+	ClientID                  string   `json:"client_id"`
+	Position                  *int     `json:"position"`
+	ExpectedStart             *float64 `json:"expected_start_seconds"`
+	CreatedAt                 string   `json:"created_at"`
+	StartByAt                 string   `json:"start_by_at"`
 	StartedAt                 string `json:"started_at"`
 	FinishedAt                string `json:"finished_at"`
 	DeadlineAt                string `json:"deadline_at"`
@@ -25,7 +30,7 @@ type job struct {
 		Code, Message string
 		Retryable     bool
 	}
-	URLs struct{ Self, Result, Cancel string }
+	URLs struct{ Self, Result, Cancel, Retry string }
 }
 
 func wantJob(t *testing.T, w *httptest.ResponseRecorder, status int, state queue.State) job {
@@ -79,7 +84,7 @@ func TestRespondAsyncAnswersWithTheJob(t *testing.T) {
 		t.Errorf("got %+v", j)
 	}
 	self := "/v1/jobs/" + j.ID
-	if j.URLs.Self != self || j.URLs.Result != self+"/result" || j.URLs.Cancel != self {
+	if j.URLs.Self != self || j.URLs.Result != self+"/result" || j.URLs.Cancel != self || j.URLs.Retry != self+"/retry" {
 		t.Errorf("urls %+v", j.URLs)
 	}
 	for name, want := range map[string]string{"Location": self, "Preference-Applied": "respond-async", "Retry-After": "1", "Cache-Control": "no-store"} {

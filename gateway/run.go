@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -8,38 +9,85 @@ import (
 	"github.com/ekiben/ekiben/queue"
 )
 
+// wanted is a call that a client sent, and what it wants of it.
+type wanted struct {
+	method *method
+	call   queue.Call
+	form   form
+	prefer preferences
+	// digest is equal for calls that are the same; only calls with a name that
+	// their client chose have one.
+	digest string
+}
+
 // runCall answers POST /v1/runners/{runner}/{method}.
 func (g *Gateway) runCall(r *request) error {
-	ctx := r.Request().Context()
+	key, err := idempotencyKeyOf(r.Request().Header)
+	if err != nil {
+		return err
+	}
 	m, err := g.method(r)
 	if err != nil {
 		return err
 	}
-	b, err := g.body(r)
+	w, err := g.wanted(r, m, key != "")
 	if err != nil {
 		return err
 	}
-	inputs, err := decodeInputs(m, r.Request().Header.Get("Content-Type"), b)
-	if err != nil {
-		return err
+	switch {
+	case key != "":
+		return g.runOnce(r, w, key)
+	case w.prefer.job():
+		return g.submit(r, w)
 	}
-	call, err := g.calls.call(ctx, m, inputs, r.origin())
-	if err != nil {
-		return err
-	}
-	f, err := negotiate(m, acceptsOf(r.Request().Header), call.Rows)
-	if err != nil {
-		return err
-	}
-	if prefer := preferencesOf(r.Request().Header); prefer.job() {
-		return g.submit(r, m, call, prefer, f)
-	}
-	reply, err := g.calls.do(ctx, m, call)
+	g.waitsFor(r, w.call.Timeout)
+	reply, err := g.calls.do(r.Request().Context(), m, w.call)
 	if err != nil {
 		return err
 	}
 	m.runner.watch.metrics.timed(reply.Timing)
-	return g.reply(r, m, reply, f)
+	return g.reply(r, m, reply, w.form)
+}
+
+// wanted reads what a client sent for a method and wants of it.
+func (g *Gateway) wanted(r *request, m *method, named bool) (wanted, error) {
+	header := r.Request().Header
+	asks, err := askedOf(header, g.config.MaxTimeout)
+	if err != nil {
+		return wanted{}, err
+	}
+	b, err := g.body(r)
+	if err != nil {
+		return wanted{}, err
+	}
+	inputs, err := decodeInputs(m, header.Get("Content-Type"), b)
+	if err != nil {
+		return wanted{}, err
+	}
+	w := wanted{method: m, prefer: preferencesOf(header)}
+	if w.call, err = g.calls.call(r.Request().Context(), m, inputs, r.origin()); err != nil {
+		return wanted{}, err
+	}
+	asks.set(&w.call)
+	if w.form, err = negotiate(m, acceptsOf(header), w.call.Rows); err != nil {
+		return wanted{}, err
+	}
+	if named {
+		w.digest = digestOf(w.call.Runner, w.call.Method, header.Get("Content-Type"), b.bytes())
+	}
+	return w, nil
+}
+
+// waitsFor lets the answer be written after so long a wait. What every request
+// may wait for is in the server's own timeout.
+func (g *Gateway) waitsFor(r *request, wait time.Duration) {
+	if wait <= max(g.config.Timeout, maxWait) {
+		return
+	}
+	err := http.NewResponseController(r.Response().Writer).SetWriteDeadline(time.Now().Add(wait + writeTime))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) { // as in tests, where answers go to memory
+		g.log.DebugContext(r.Request().Context(), "deadline of an answer was not set", "err", err)
+	}
 }
 
 // method finds the method that the path names.
