@@ -40,6 +40,7 @@ const (
 	loseAnswer fate = iota
 	loseRequest
 	cutAnswer
+	actBefore
 )
 
 // trap waits for a request.
@@ -47,6 +48,7 @@ type trap struct {
 	fate   fate
 	match  []byte
 	after  int // bytes of the answer that pass
+	act    func()
 	caught chan struct{}
 }
 
@@ -58,6 +60,7 @@ type link struct {
 	// left is how many bytes of answers still pass; below 0 there is no limit.
 	// caught is closed when they have. Guarded by mu.
 	left   int
+	act    func()
 	caught chan struct{}
 }
 
@@ -96,6 +99,20 @@ func (p *Proxy) CutAnswer(match string, n int) <-chan struct{} {
 	return p.set(&trap{fate: cutAnswer, match: []byte(match), after: n})
 }
 
+// Before calls act when the next request that contains match has come, and then
+// does what LoseRequest does: with an act that kills the client, the client dies
+// before its request had an effect.
+func (p *Proxy) Before(match string, act func()) <-chan struct{} {
+	return p.set(&trap{fate: actBefore, match: []byte(match), act: act})
+}
+
+// After calls act when the answer to the next request that contains match has
+// come, and then does what LoseAnswer does: with an act that kills the client,
+// the client dies before it knows of the effect.
+func (p *Proxy) After(match string, act func()) <-chan struct{} {
+	return p.set(&trap{fate: loseAnswer, match: []byte(match), act: act})
+}
+
 func (p *Proxy) set(t *trap) <-chan struct{} {
 	t.caught = make(chan struct{})
 	p.mu.Lock()
@@ -118,6 +135,16 @@ func (p *Proxy) Refuse() {
 	p.refuses = true
 	for l := range p.links {
 		l.cut()
+	}
+}
+
+// Reset cuts all connections in a way that both ends are told of, as a crash of
+// the machine in between would do. New ones are taken.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.reset()
 	}
 }
 
@@ -211,6 +238,16 @@ func (l *link) cut() {
 	_ = l.server.Close()
 }
 
+// reset is cut with RST: what was not read yet is lost.
+func (l *link) reset() {
+	for _, conn := range []net.Conn{l.client, l.server} {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+	}
+	l.cut()
+}
+
 // errCut ends a pump on purpose.
 var errCut = errors.New("cut")
 
@@ -248,23 +285,34 @@ func (p *Proxy) hold() {
 
 // request looks whether a trap waits for what a client sent.
 func (p *Proxy) request(l *link, data []byte) (int, error) {
+	t := p.spring(data)
+	if t == nil {
+		return len(data), nil
+	}
+	if t.fate == loseRequest || t.fate == actBefore {
+		if t.act != nil {
+			t.act()
+		}
+		close(t.caught)
+		return 0, errCut
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left, l.act, l.caught = t.after, t.act, t.caught
+	return len(data), nil
+}
+
+// spring takes the first trap that waits for the data, or nil.
+func (p *Proxy) spring(data []byte) *trap {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, t := range p.traps {
-		if !bytes.Contains(data, t.match) {
-			continue
+		if bytes.Contains(data, t.match) {
+			p.traps = append(p.traps[:i:i], p.traps[i+1:]...)
+			return t
 		}
-		p.traps = append(p.traps[:i:i], p.traps[i+1:]...)
-		if t.fate == loseRequest {
-			close(t.caught)
-			return 0, errCut
-		}
-		l.mu.Lock()
-		l.left, l.caught = t.after, t.caught
-		l.mu.Unlock()
-		break
 	}
-	return len(data), nil
+	return nil
 }
 
 // answer counts what a server sent.
@@ -276,6 +324,9 @@ func answer(l *link, data []byte) (int, error) {
 			l.left -= len(data)
 		}
 		return len(data), nil
+	}
+	if l.act != nil {
+		l.act()
 	}
 	close(l.caught)
 	return l.left, errCut

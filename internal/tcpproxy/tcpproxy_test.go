@@ -125,6 +125,48 @@ func TestAnswerIsCutInTheMiddle(t *testing.T) {
 	<-caught
 }
 
+func TestActsHappenBeforeAndAfterTheEffect(t *testing.T) {
+	t.Parallel()
+
+	addr, got := upper(t)
+	p := tcpproxy.Start(t, addr)
+	acted := 0
+	caught := p.Before("one", func() { acted = 1 })
+	if s, err := dial(t, p).say("one", long); s != "" || err == nil {
+		t.Errorf("got %q, want a cut connection", s)
+	}
+	<-caught
+	if acted != 1 || len(got) > 0 {
+		t.Errorf("acted %d, and the server got %d requests; want 1 and none", acted, len(got))
+	}
+	caught = p.After("two", func() { acted = 2 + len(got) })
+	if s, err := dial(t, p).say("two", long); s != "" || err == nil {
+		t.Errorf("got %q, want a cut connection", s)
+	}
+	<-caught
+	if acted != 3 {
+		t.Errorf("acted %d, want 3: after the server got the request", acted)
+	}
+}
+
+func TestConnectionsAreReset(t *testing.T) {
+	t.Parallel()
+
+	addr, _ := upper(t)
+	p := tcpproxy.Start(t, addr)
+	c := dial(t, p)
+	if _, err := c.say("hello", long); err != nil {
+		t.Fatal(err)
+	}
+	p.Reset()
+	if s, err := c.say("hello", long); err == nil {
+		t.Errorf("got %q on an old connection", s)
+	}
+	if s, err := dial(t, p).say("hello", long); err != nil {
+		t.Errorf("got %q, %v on a new connection", s, err)
+	}
+}
+
 func TestConnectionsAreRefused(t *testing.T) {
 	t.Parallel()
 

@@ -1,21 +1,51 @@
 package chaos_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/ekiben/ekiben/test/chaos/history"
 )
 
-// Workers, gateways and Redis are killed, about one a second.
-func TestKills(t *testing.T) { //nolint:paralleltest // scenarios need the machine for themselves
+// Every scenario is played once, or again and again with other seeds. One is
+// chosen by its name: -run TestScenarios/kills.
+func TestScenarios(t *testing.T) { //nolint:paralleltest,tparallel // scenarios need the machine for themselves
 	need(t)
-	rounds(t, func(t *testing.T, seed uint64) {
-		t.Helper()
-		scenario{
-			setup: setup{gateways: 2, workers: 3},
-			rate:  60, mix: usual, long: 60 * time.Second,
-			faults: []fault{killWorker(6), killGateway(3), killRedis(1)},
-			from:   500 * time.Millisecond, to: 1500 * time.Millisecond,
-			memory: usualMemory,
-		}.play(t, seed)
-	})
+	total := history.Report{}
+	for began, seed := time.Now(), *seedFlag; ; seed++ {
+		for _, s := range scenarios() {
+			t.Run(fmt.Sprintf("%s seed %d", s.name, seed), func(t *testing.T) {
+				total = total.Sum(s.play(t, seed))
+			})
+		}
+		if t.Failed() || time.Since(began) > *duration {
+			break
+		}
+	}
+	t.Logf("all together\n%s", total.Table(lease))
+}
+
+// scenarios are those of the short run, or of the long one.
+func scenarios() []scenario {
+	few := setup{gateways: 2, workers: 3}
+	proxied := setup{gateways: 2, workers: 3, proxied: true}
+	always := setup{gateways: 2, workers: 3, redis: []string{"--appendfsync", "always"}}
+	kills := []fault{killWorker(6), killGateway(3), killRedis(1)}
+	strain := append(networks(), stopWorker(4), stopGateway(2), slowReaders(1))
+	all := []scenario{
+		{name: "kills", setup: few, long: 60 * time.Second, faults: kills, from: 500 * time.Millisecond, to: 1500 * time.Millisecond},
+		{name: "network", setup: proxied, long: 40 * time.Second, faults: strain, from: 100 * time.Millisecond, to: 700 * time.Millisecond},
+		{name: "memory", setup: few, rate: 150, long: 12 * time.Second, script: fillMemory},
+		{name: "flush", setup: few, long: 8 * time.Second, script: flushAll, after: succeedsAfterLoss},
+		{name: "rolling", setup: few, long: 15 * time.Second, mix: &awaited, script: rollingRestart, after: reportFailed},
+	}
+	if *long {
+		all = append(all,
+			scenario{name: "redis everysec", setup: few, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
+			scenario{name: "redis always", setup: always, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
+			scenario{name: "everything", setup: proxied, long: 60 * time.Second, faults: append(kills, strain...), from: 100 * time.Millisecond, to: 700 * time.Millisecond},
+		)
+	}
+	return all
 }

@@ -41,6 +41,10 @@ type cluster struct {
 	gateways, workers []*slot
 	executions        string // the file that the probes write
 	record            *history.Recorder
+
+	// figures are what a scenario measured, for its report. They belong to the
+	// goroutine that does the harm.
+	figures []string
 }
 
 // start starts a cluster and waits until it serves.
@@ -118,6 +122,11 @@ func (c *cluster) bases() []string {
 // fault notes that something is done to the system.
 func (c *cluster) fault(kind string) {
 	c.record.Add(history.Event{Kind: history.Fault, Call: -1, Fault: kind})
+}
+
+// figure notes something that a scenario measured.
+func (c *cluster) figure(format string, args ...any) {
+	c.figures = append(c.figures, fmt.Sprintf(format, args...))
 }
 
 // stats is what the queue counts.

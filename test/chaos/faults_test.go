@@ -1,9 +1,14 @@
 package chaos_test
 
 import (
+	"io"
 	"math/rand/v2"
+	"net"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ekiben/ekiben/internal/tcpproxy"
 )
 
 // fault is a harm that can be done to a cluster.
@@ -42,6 +47,71 @@ func killRedis(weight int) fault {
 	return fault{"kill -9 redis", weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
 		c.redis.Kill()
 		return between(r, 0, 500*time.Millisecond), c.redis.Restart
+	}}
+}
+
+// stopped lets a process stand still, for half a lease to three.
+func stopped(name string, weight int, slots func(*cluster) []*slot) fault {
+	return fault{name, weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
+		p := oneOf(r, slots(c)).now()
+		p.Signal(syscall.SIGSTOP)
+		return between(r, lease/2, 3*lease), func() { p.Signal(syscall.SIGCONT) }
+	}}
+}
+
+func stopWorker(weight int) fault {
+	return stopped("stop worker", weight, func(c *cluster) []*slot { return c.workers })
+}
+
+func stopGateway(weight int) fault {
+	return stopped("stop gateway", weight, func(c *cluster) []*slot { return c.gateways })
+}
+
+// network harms the way of one process to Redis, for a tenth of a lease to two.
+func network(name string, weight int, harm func(p *tcpproxy.Proxy, r *rand.Rand)) fault {
+	return fault{name, weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
+		p := oneOf(r, c.slots()).proxy
+		harm(p, r)
+		return between(r, lease/10, 2*lease), p.Restore
+	}}
+}
+
+// networks are all ways in which a network fails.
+func networks() []fault {
+	// Requests and answers that run a script are lost, and answers are cut short.
+	const any = "evalsha"
+	return []fault{
+		network("latency", 2, func(p *tcpproxy.Proxy, r *rand.Rand) { p.Delay(between(r, 10*time.Millisecond, 200*time.Millisecond)) }),
+		network("connections reset", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.Reset() }),
+		network("connections refused", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.Refuse() }),
+		network("half-open", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.Silence() }),
+		network("request lost", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.LoseRequest(any) }),
+		network("answer lost", 2, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.LoseAnswer(any) }),
+		network("answer cut", 1, func(p *tcpproxy.Proxy, r *rand.Rand) { p.CutAnswer(any, 1+r.IntN(200)) }),
+	}
+}
+
+// slowReaders are clients that ask, and ask again, and do not read what they are
+// answered.
+func slowReaders(weight int) fault {
+	return fault{"slow readers", weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
+		const readers, requests = 20, 200
+		request := strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", requests)
+		var conns []net.Conn
+		for range readers {
+			conn, err := net.DialTimeout("tcp", oneOf(r, c.gateways).addr, time.Second)
+			if err != nil {
+				continue // a gateway that is being replaced
+			}
+			conns = append(conns, conn)
+			_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = io.WriteString(conn, request)
+		}
+		return between(r, lease, 3*lease), func() {
+			for _, conn := range conns {
+				_ = conn.Close()
+			}
+		}
 	}}
 }
 

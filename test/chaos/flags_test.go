@@ -4,7 +4,6 @@ import (
 	"flag"
 	"os"
 	"testing"
-	"time"
 )
 
 var (
@@ -21,16 +20,5 @@ func need(t *testing.T) {
 	t.Helper()
 	if !*enabled {
 		t.Skip("run by make chaos")
-	}
-}
-
-// rounds calls run with one seed after the other, until the duration is over.
-func rounds(t *testing.T, run func(t *testing.T, seed uint64)) {
-	t.Helper()
-	for began, seed := time.Now(), *seedFlag; ; seed++ {
-		run(t, seed)
-		if t.Failed() || time.Since(began) > *duration {
-			return
-		}
 	}
 }

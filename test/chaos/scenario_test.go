@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -14,11 +15,13 @@ import (
 
 // scenario is one way to live dangerously.
 type scenario struct {
+	name  string
 	setup setup
 
-	// rate calls a second are sent for so long.
+	// rate calls a second are sent for so long; 60 and the usual mix if there is
+	// nothing else.
 	rate float64
-	mix  mix
+	mix  *mix
 	long time.Duration
 
 	// faults are drawn from, one after the other, with such pauses.
@@ -29,7 +32,10 @@ type scenario struct {
 	// done.
 	script func(ctx context.Context, c *cluster, r *rand.Rand)
 
-	// memory is what Redis may use, in bytes.
+	// after looks at the history, if set.
+	after func(t *testing.T, events []history.Event)
+
+	// memory is what Redis may use, in bytes; usualMemory if there is nothing else.
 	memory int64
 }
 
@@ -42,10 +48,13 @@ const usualMemory = 64 << 20
 // play runs a scenario and checks what came of it.
 func (s scenario) play(t *testing.T, seed uint64) history.Report {
 	t.Helper()
-	t.Logf("seed %d", seed)
+	if s.mix == nil {
+		s.mix = &usual
+	}
+	s.rate, s.memory = cmp.Or(s.rate, 60), cmp.Or(s.memory, usualMemory)
 	c := start(t, s.setup)
 	before := c.baselines()
-	l := newLoad(c.bases(), c.record, &planner{rand: rand.New(rand.NewPCG(seed, 1)), mix: s.mix, lease: lease})
+	l := newLoad(c.bases(), c.record, &planner{rand: rand.New(rand.NewPCG(seed, 1)), mix: *s.mix, lease: lease})
 
 	sending, stop := context.WithTimeout(t.Context(), s.long)
 	defer stop()
@@ -64,7 +73,13 @@ func (s scenario) play(t *testing.T, seed uint64) history.Report {
 	final.Memory, final.MemoryBound = memory, s.memory
 	events = append(events, c.executed()...)
 	report := history.Check(events, final, history.Rules{Slack: slack})
+	for _, figure := range c.figures {
+		t.Log(figure)
+	}
 	judge(t, seed, report, events)
+	if s.after != nil {
+		s.after(t, events)
+	}
 	return report
 }
 

@@ -86,6 +86,9 @@ func (k *checker) endsOnce() {
 	if c.hasFinal {
 		look(c.outcome.State, c.outcome.Finished)
 	}
+	if c.excused {
+		return
+	}
 	results := c.results
 	if c.hasFinal && terminal(c.outcome.State) {
 		results = append(results[:len(results):len(results)], Event{Status: c.outcome.Status, Code: c.outcome.Code, Body: c.outcome.Body})
