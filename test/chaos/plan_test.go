@@ -14,6 +14,8 @@ type mix struct {
 	poison, fail, short, cancel float64
 	long                        float64       // take 1.2 to 2 leases
 	work                        time.Duration // others take up to so long
+	even                        bool          // and no less
+	timeout                     time.Duration // of all calls; 0 is that of the gateways
 }
 
 // usual is what most scenarios send.
@@ -32,7 +34,10 @@ func (p *planner) draw() (int, history.Plan) {
 	n := p.next
 	p.next++
 	o := order.Order{Call: n, Do: order.Answer, Value: p.rand.Uint64(), Sleep: time.Duration(p.rand.Int64N(int64(p.mix.work) + 1)).Truncate(time.Microsecond)}
-	plan := history.Plan{Job: p.rand.Float64() < p.mix.jobs}
+	if p.mix.even {
+		o.Sleep = p.mix.work
+	}
+	plan := history.Plan{Job: p.rand.Float64() < p.mix.jobs, Timeout: p.mix.timeout}
 	kind, extent := p.rand.Float64(), p.rand.Float64()
 	for _, k := range []struct {
 		share float64

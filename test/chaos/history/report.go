@@ -99,8 +99,8 @@ func (r *Report) count(c *call) {
 	r.Duplicates += max(c.ended-1, 0)
 }
 
-// recovery is how long calls took that were in flight at a fault, by its kind.
-// It counts the faults.
+// recovery is how long calls took that were in flight at a fault, by the kind of
+// the first such fault. It counts the faults.
 func recovery(calls []*call, events []Event, faults map[string]int) map[string]Spread {
 	took := map[string][]time.Duration{}
 	ordinary := slices.DeleteFunc(slices.Clone(calls), func(c *call) bool {
@@ -112,13 +112,12 @@ func recovery(calls []*call, events []Event, faults map[string]int) map[string]S
 			continue
 		}
 		faults[e.Fault]++
-		for _, c := range ordinary {
-			if c.start().After(e.At) {
-				break
-			}
-			if c.end().After(e.At) {
+		// The calls that began before the fault go: to it, if they were in flight.
+		for len(ordinary) > 0 && !ordinary[0].start().After(e.At) {
+			if c := ordinary[0]; c.end().After(e.At) {
 				took[e.Fault] = append(took[e.Fault], c.end().Sub(c.start()))
 			}
+			ordinary = ordinary[1:]
 		}
 	}
 	spreads := map[string]Spread{}
