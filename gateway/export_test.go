@@ -55,3 +55,9 @@ func Ask(h http.Header, longest time.Duration) (queue.Call, error) {
 	a.set(&call)
 	return call, err
 }
+
+// IdempotencyKeyOf is idempotencyKeyOf.
+func IdempotencyKeyOf(h http.Header) (string, error) { return idempotencyKeyOf(h) }
+
+// JobQueryOf is jobQueryOf.
+func JobQueryOf(raw string) (queue.JobQuery, error) { return jobQueryOf(raw) }

@@ -22,10 +22,10 @@ type job struct {
 	ExpectedStart             *float64 `json:"expected_start_seconds"`
 	CreatedAt                 string   `json:"created_at"`
 	StartByAt                 string   `json:"start_by_at"`
-	StartedAt                 string `json:"started_at"`
-	FinishedAt                string `json:"finished_at"`
-	DeadlineAt                string `json:"deadline_at"`
-	ExpiresAt                 string `json:"expires_at"`
+	StartedAt                 string   `json:"started_at"`
+	FinishedAt                string   `json:"finished_at"`
+	DeadlineAt                string   `json:"deadline_at"`
+	ExpiresAt                 string   `json:"expires_at"`
 	Error                     *struct {
 		Code, Message string
 		Retryable     bool
