@@ -17,6 +17,8 @@ type Calls struct {
 	producer producer
 	timeout  time.Duration
 	maxRows  int
+	// share is [Config.CallerShare].
+	share float64
 }
 
 // origin is where a call comes from.
@@ -68,6 +70,14 @@ func (c *Calls) Submit(ctx context.Context, runner, method string, inputs []tens
 // starts from zero.
 func (c *Calls) do(ctx context.Context, m *method, call queue.Call) (queue.Reply, error) {
 	call.Admission.NeedWorker = !m.runner.spec.FromZero
+	if most := m.runner.spec.MaxConcurrency; most > 0 {
+		inFlight := &m.runner.watch.inFlight
+		defer inFlight.Add(-1)
+		if inFlight.Add(1) > int64(most) {
+			return queue.Reply{}, refuse(CodeOverloaded, refusedConcurrency,
+				fmt.Sprintf("the runner has as many calls in flight here as it may, %d", most))
+		}
+	}
 	reply, err := c.producer.Do(ctx, call)
 	if err == nil && reply.Err != nil {
 		err = reply.Err
@@ -93,20 +103,25 @@ func (c *Calls) call(ctx context.Context, m *method, inputs []tensor.Named, from
 		return queue.Call{}, &Problem{Code: CodeTooLarge, Detail: fmt.Sprintf("the call has %d bytes, the runner's queue takes %d", size, spec.MaxQueueBytes)}
 	}
 	return queue.Call{
-		ID:      queue.NewID(spec.Runner),
-		Runner:  spec.Runner,
-		Method:  m.Name,
-		Rows:    rows,
-		Group:   runnables.Group(m.Signature, ordered),
-		Inputs:  args,
-		Timeout: c.timeoutOf(ctx),
-		Caller:  from.caller,
-		Trace:   from.trace,
-		Admission: queue.Admission{
-			MaxCalls: spec.MaxQueue,
-			MaxBytes: spec.MaxQueueBytes,
-		},
+		ID:        queue.NewID(spec.Runner),
+		Runner:    spec.Runner,
+		Method:    m.Name,
+		Rows:      rows,
+		Group:     runnables.Group(m.Signature, ordered),
+		Inputs:    args,
+		Timeout:   c.timeoutOf(ctx),
+		Caller:    from.caller,
+		Trace:     from.trace,
+		Admission: c.admission(m.runner),
 	}, nil
+}
+
+// admission are the bounds that every call of a runner is held against.
+func (c *Calls) admission(r *runner) queue.Admission {
+	return queue.Admission{
+		MaxCalls: r.spec.MaxQueue, MaxBytes: r.spec.MaxQueueBytes,
+		CallerShare: c.share, RowTime: r.estimate().rowTime,
+	}
 }
 
 // timeoutOf is the time that a call has: what is configured, or less where its

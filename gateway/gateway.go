@@ -76,7 +76,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 	if err := d.Registry.Register(newRunnerCollector(g.roster)); err != nil {
 		return nil, fmt.Errorf("gateway: register metrics: %w", err)
 	}
-	g.calls = &Calls{roster: g.roster, producer: d.Producer, timeout: c.Timeout, maxRows: c.MaxRows}
+	g.calls = &Calls{roster: g.roster, producer: d.Producer, timeout: c.Timeout, maxRows: c.MaxRows, share: c.CallerShare}
 	g.client = &Client{calls: g.calls}
 	if g.page, err = dashboard.New(); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)

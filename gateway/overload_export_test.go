@@ -3,6 +3,9 @@ package gateway
 import (
 	"net/http"
 	"time"
+
+	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
 )
 
 // What tests see of how callers are told apart and load is limited.
@@ -31,3 +34,12 @@ func (b Buckets) Take(now time.Time, caller string) time.Duration { return b.tak
 
 // Len is how many callers are remembered.
 func (b Buckets) Len() int { return b.recent.Len() }
+
+// RowTime is the time per row that is expected of a runner whose largest batch
+// has so many rows, and the wait of a call with so many calls before it.
+func RowTime(batch, ahead int, samples []queue.Stats, workers []queue.Heartbeat) (perRow, wait time.Duration, known bool) {
+	spec := runnables.Spec{Methods: []runnables.MethodSpec{{}, {MaxBatchSize: batch}}}
+	e := estimateOf(&spec, samples, workers)
+	wait, known = e.wait(ahead)
+	return e.rowTime, wait, known
+}

@@ -199,6 +199,7 @@ func (r *roster) measure(ctx context.Context) error {
 		if err := r.readWorkers(ctx, found); err != nil {
 			return err
 		}
+		found.learn()
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
@@ -44,6 +45,13 @@ type watch struct {
 	// workers are the living ones, read at workersAt. Guarded by mu.
 	workers   []queue.Heartbeat
 	workersAt time.Time
+
+	// estimate is how fast it works, learnt from all that. Written by learn, nil
+	// before.
+	estimate atomic.Pointer[estimate]
+
+	// inFlight counts its awaited calls.
+	inFlight atomic.Int64
 }
 
 // maxSamples is how many stats of a runner are kept, one a second.
@@ -115,6 +123,29 @@ func (w *watch) history() []queue.Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.samples)
+}
+
+// learn makes an estimate of what is known.
+func (r *runner) learn() {
+	w := r.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := estimateOf(&r.spec, w.samples, w.workers)
+	w.estimate.Store(&e)
+}
+
+// estimate is the latest.
+func (r *runner) estimate() estimate {
+	if e := r.watch.estimate.Load(); e != nil {
+		return *e
+	}
+	return estimate{}
+}
+
+// expectedWait is how long a call waits that has so many before it; ok is false if
+// that is not known.
+func (r *runner) expectedWait(ahead int) (wait time.Duration, ok bool) {
+	return r.estimate().wait(ahead)
 }
 
 // meet takes the workers that live.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,6 +69,11 @@ type blocking struct {
 
 func newBlocking() *blocking {
 	b := &blocking{fakeQueue: newFakeQueue(everything()), began: make(chan struct{}, 10), finish: make(chan struct{})}
+	b.block()
+	return b
+}
+
+func (b *blocking) block() {
 	b.do = func(ctx context.Context, c queue.Call) (queue.Reply, error) {
 		b.began <- struct{}{}
 		select {
@@ -80,7 +84,6 @@ func newBlocking() *blocking {
 			return queue.Reply{}, ctx.Err()
 		}
 	}
-	return b
 }
 
 func TestServeAnswersAndStopsWithoutALeak(t *testing.T) { //nolint:paralleltest // counts the goroutines of all
@@ -229,32 +232,6 @@ func TestAGatewayThatIsOpenToTheNetworkSaysSo(t *testing.T) {
 	}
 }
 
-func TestRequestsBeyondTheLimitAreRefused(t *testing.T) {
-	t.Parallel()
-	b := newBlocking()
-	g := newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.MaxInFlight = 1 }})
-	first := make(chan int)
-	go func() {
-		first <- send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain").Code
-	}()
-	<-b.began
-	w := send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain")
-	wantProblem(t, w, http.StatusServiceUnavailable, "overloaded", "too many requests")
-	if w.Header().Get("Retry-After") == "" {
-		t.Error("no Retry-After")
-	}
-	for _, path := range []string{"/livez", "/readyz", "/metrics"} {
-		if w := send(t, g.Handler(), http.MethodGet, path, ""); w.Code != http.StatusOK {
-			t.Errorf("%s: %d", path, w.Code)
-		}
-	}
-	close(b.finish)
-	if status := <-first; status != http.StatusOK {
-		t.Errorf("the first got %d", status)
-	}
-	wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
-}
-
 // piped is a listener whose connections are handed to it.
 type piped struct {
 	conns    chan net.Conn
@@ -312,56 +289,6 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func TestWhoSendsSlowlyTakesNoPlaceFromOthers(t *testing.T) {
-	t.Parallel()
-	g := newGateway(t, newFakeQueue(everything()), setup{
-		services: []gateway.Service{{Name: "s", APIs: []gateway.API{gateway.HandleFunc("/same", same[[]byte])}}},
-		config:   func(c *gateway.Config) { c.MaxInFlight = 1 },
-	})
-	server := httptest.NewServer(g.Handler())
-	t.Cleanup(server.Close)
-	for _, path := range []string{"/v1/runners/all/files", "/same"} {
-		for range 5 {
-			conn := dial(t, server.Listener.Addr())
-			if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"); err != nil {
-				t.Fatal(err)
-			}
-			// The gateway asks for the body when it reads it.
-			if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for range 3 { // a place that is not given back would fill the gateway
-		wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
-		wantBody(t, send(t, g.Handler(), http.MethodPost, "/same", "x"), http.StatusOK, "x")
-		if w := send(t, g.Handler(), http.MethodGet, "/v1/runners", ""); w.Code != http.StatusOK {
-			t.Errorf("%d %s", w.Code, w.Body)
-		}
-	}
-}
-
-func TestBytesInFlightAreBounded(t *testing.T) {
-	t.Parallel()
-	b := newBlocking()
-	g := newGateway(t, b.fakeQueue, setup{config: func(c *gateway.Config) { c.MaxBody, c.MaxInFlightBytes = 100, 200 }})
-	body := strings.Repeat("x", 100)
-	first := make(chan int)
-	go func() {
-		first <- send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", body, "Content-Type", "text/plain").Code
-	}()
-	<-b.began
-	wantProblem(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", body, "Content-Type", "text/plain"),
-		http.StatusServiceUnavailable, "overloaded", "too many bytes")
-	close(b.finish)
-	if status := <-first; status != http.StatusOK {
-		t.Errorf("the first got %d", status)
-	}
-	if w := send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", body, "Content-Type", "text/plain"); w.Code != http.StatusOK {
-		t.Errorf("got %d %s", w.Code, w.Body)
-	}
 }
 
 func TestAHeaderThatTakesTooLongOrTooMuchIsRefused(t *testing.T) {

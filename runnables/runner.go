@@ -42,6 +42,10 @@ type Runner struct {
 	// MaxQueueBytes is how many bytes they may have.
 	MaxQueueBytes int64
 
+	// MaxConcurrency is how many awaited calls of the runner one gateway has in
+	// flight; more are refused. 0 is no limit. Jobs are not counted.
+	MaxConcurrency int
+
 	// FromZero: awaited calls are accepted while no worker lives, because one
 	// will be started for them.
 	FromZero bool
@@ -160,6 +164,20 @@ func (r Runner) Validate() error {
 	if r.MaxQueueBytes < 1 {
 		fault("max_queue_bytes is %d, want at least 1", r.MaxQueueBytes)
 	}
+	if r.MaxConcurrency < 0 {
+		fault("max_concurrency is %d, want at least 0", r.MaxConcurrency)
+	}
+	errs = append(errs, r.validateMethods())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("runner %q: %w", r.Name, err)
+	}
+	return nil
+}
+
+// validateMethods reports what is wrong with the limits of methods.
+func (r Runner) validateMethods() error {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	seen := map[string]bool{}
 	for _, m := range r.Methods {
 		if m.Name == "" {
@@ -173,8 +191,5 @@ func (r Runner) Validate() error {
 			fault("max_batch_size of method %q is %d, want at least 1", m.Name, m.MaxBatchSize)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("runner %q: %w", r.Name, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -22,7 +22,7 @@ func TestARunnerNeedsANameAndARunnable(t *testing.T) {
 func TestEveryFaultOfARunnerIsReported(t *testing.T) {
 	t.Parallel()
 	r := runnables.Runner{
-		Name: "No Name", Replicas: -1, MaxBatchSize: -1, Batching: "eager", MaxQueue: -1, MaxQueueBytes: -1,
+		Name: "No Name", Replicas: -1, MaxBatchSize: -1, Batching: "eager", MaxQueue: -1, MaxQueueBytes: -1, MaxConcurrency: -1,
 		Methods: []runnables.MethodLimits{{}, {Name: "m", MaxBatchSize: -1}, {Name: "m"}},
 	}
 	err := r.WithDefaults().Validate()
@@ -31,7 +31,7 @@ func TestEveryFaultOfARunnerIsReported(t *testing.T) {
 	}
 	for _, fault := range []string{
 		`name "No Name" must match`, "runnable is missing", "replicas is -1", "max_batch_size is -1", `batching is "eager"`,
-		"max_queue is -1", "max_queue_bytes is -1", "without a name", `method "m" twice`, `max_batch_size of method "m" is -1`,
+		"max_queue is -1", "max_queue_bytes is -1", "max_concurrency is -1", "without a name", `method "m" twice`, `max_batch_size of method "m" is -1`,
 	} {
 		if !strings.Contains(err.Error(), fault) {
 			t.Errorf("%q is not in: %v", fault, err)

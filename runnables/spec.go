@@ -11,6 +11,10 @@ type Spec struct {
 	MaxQueue      int   `json:"max_queue"`
 	MaxQueueBytes int64 `json:"max_queue_bytes"`
 	FromZero      bool  `json:"from_zero,omitempty"`
+
+	// MaxConcurrency is how many awaited calls one gateway has in flight, 0 for no
+	// limit.
+	MaxConcurrency int `json:"max_concurrency,omitempty"`
 }
 
 // MethodSpec is a method with its batch limits.

@@ -166,7 +166,7 @@ func TestTheSpecSaysWhatGatewaysNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
 		r := options()
-		r.MaxLatency = 1500 * time.Microsecond
+		r.MaxLatency, r.MaxConcurrency = 1500*time.Microsecond, 7
 		r.Methods = []runnables.MethodLimits{{Name: "alone", MaxBatchSize: 3, MaxLatency: time.Second}}
 		s := play(t, q, r, kindOf(double("run", nil), double("alone", nil)))
 		time.Sleep(time.Second)
@@ -175,7 +175,7 @@ func TestTheSpecSaysWhatGatewaysNeed(t *testing.T) {
 		if err := json.Unmarshal(q.spec, &spec); err != nil {
 			t.Fatal(err)
 		}
-		if spec.Runner != served || spec.Runnable != "fake" || spec.MaxQueue != 10_000 || spec.MaxQueueBytes != 256<<20 {
+		if spec.Runner != served || spec.Runnable != "fake" || spec.MaxQueue != 10_000 || spec.MaxQueueBytes != 256<<20 || spec.MaxConcurrency != 7 {
 			t.Errorf("spec %+v", spec)
 		}
 		alone, run := spec.Methods[0], spec.Methods[1]

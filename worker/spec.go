@@ -16,6 +16,7 @@ func specOf(options runnables.Runner, ms []runnables.Method) runnables.Spec {
 	spec := runnables.Spec{
 		Runner: options.Name, Runnable: options.Runnable,
 		MaxQueue: options.MaxQueue, MaxQueueBytes: options.MaxQueueBytes, FromZero: options.FromZero,
+		MaxConcurrency: options.MaxConcurrency,
 	}
 	for _, m := range ms {
 		published := runnables.MethodSpec{Signature: m.Signature}

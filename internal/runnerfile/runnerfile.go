@@ -35,6 +35,7 @@ type entry struct {
 	Batching              string         `yaml:"batching"`
 	MaxQueue              *int           `yaml:"max_queue"`
 	MaxQueueBytes         *int64         `yaml:"max_queue_bytes"`
+	MaxConcurrency        int            `yaml:"max_concurrency"`
 	FromZero              bool           `yaml:"from_zero"`
 	RunnableMethodConfigs []methodEntry  `yaml:"runnable_method_configs"`
 }
@@ -105,6 +106,7 @@ func Parse(data []byte) ([]runnables.Runner, []Warning, error) {
 func (e entry) runner() (runnables.Runner, error) {
 	r := runnables.Runner{
 		Name: e.Name, Runnable: e.Runnable, Init: e.Init, Batching: runnables.BatchPolicy(e.Batching), FromZero: e.FromZero,
+		MaxConcurrency: e.MaxConcurrency,
 	}
 	var errs []error
 	positive(&errs, "replicas", e.Replicas, &r.Replicas)

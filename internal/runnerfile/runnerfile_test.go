@@ -29,6 +29,7 @@ runners:
     max_queue: 7
     max_queue_bytes: 9
     from_zero: true
+    max_concurrency: 5
     runnable_method_configs:
       - {name: predict, max_batch_size: 10, max_latency_ms: 0.5}
       - {method_name: embed, max_batch_size: 11}
@@ -41,7 +42,8 @@ runners:
 		iris.Replicas != 1 || iris.Batching != runnables.BatchAdaptive {
 		t.Errorf("iris_clf is %+v", iris)
 	}
-	if custom.Replicas != 3 || custom.Batching != runnables.BatchFixed || custom.MaxQueue != 7 || custom.MaxQueueBytes != 9 || !custom.FromZero {
+	if custom.Replicas != 3 || custom.Batching != runnables.BatchFixed || custom.MaxQueue != 7 || custom.MaxQueueBytes != 9 || !custom.FromZero ||
+		custom.MaxConcurrency != 5 {
 		t.Errorf("my_custom_runner is %+v", custom)
 	}
 	if size, latency := custom.Limits("predict"); size != 10 || latency != 500*time.Microsecond {
@@ -71,6 +73,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"two documents", "runners: [{name: a, runnable: x}]\n---\nrunners: []", "second document"},
 		{"an entry that is empty", "runners:\n  -\n", "runner 1 is empty"},
 		{"too many instances", "runners: [{name: a, runnable: x, replicas: 1000000}]", "replicas is 1000000, want 1 to 1024"},
+		{"a limit below none", "runners: [{name: a, runnable: x, max_concurrency: -1}]", "max_concurrency is -1, want at least 0"},
 		{"every fault at once", "runners: [{name: a, runnable: x, replicas: 0, max_queue: -1}]", "max_queue is -1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
