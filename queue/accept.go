@@ -3,6 +3,9 @@ package queue
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
 )
 
 // Calls that arrive while a script is under way share the next one: that many
@@ -78,6 +81,9 @@ func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) error {
 // refuse tells tickets that they were not accepted, or that it is not known.
 func refuse(ts []*ticket, err error) {
 	for _, t := range ts {
+		if t.call.Answered != nil {
+			t.call.Answered()
+		}
 		t.settle(answer{err: unavailable("accept a call of "+t.call.Runner, err)})
 	}
 }
@@ -87,14 +93,16 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 	if d.admission.NeedWorker {
 		ttl = p.queue.config.WorkerTTL.Milliseconds()
 	}
-	args := make([]any, 0, 5+7*len(ts))
-	args = append(args, d.lane, d.admission.MaxCalls, d.admission.MaxBytes, ttl, len(ts))
+	args := make([]any, 0, 8+9*len(ts))
+	args = append(args, d.lane, d.admission.MaxCalls, d.admission.MaxBytes, ttl, int64(d.admission.CallerShare*1e6),
+		d.admission.RowTime.Nanoseconds(), p.queue.config.MaxResultBytes, len(ts))
 	for _, t := range ts {
 		job := ""
 		if t.call.job {
 			job = t.call.ID
 		}
-		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, len(t.envelope), t.call.Timeout.Microseconds(), t.call.Method)
+		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, len(t.envelope),
+			t.call.begin().Microseconds(), t.call.Timeout.Microseconds(), t.call.Method, callerKey(t.call.Caller))
 	}
 	return evaluation{&p.queue.scripts.accept, p.queue.keys.shardKeys(d.runner), args}
 }
@@ -115,20 +123,47 @@ func (p *Producer) tell(ts []*ticket, r result) {
 		return
 	}
 	for i, t := range ts {
-		switch verdict := text(verdicts[i+1]); verdict {
-		case "full":
-			t.settle(answer{err: fmt.Errorf("%w: runner %s", ErrFull, t.call.Runner)})
-		case "no worker":
-			t.settle(answer{err: fmt.Errorf("%w: %s", ErrNoWorker, t.call.Runner)})
-		case "known":
-			t.settle(answer{})
-		default:
-			if !t.accepted(place{t.call.Lane.number(), verdict}) {
-				p.giveUp(t)
-			}
-			if t.call.job {
-				t.settle(answer{created: at(verdicts[0])})
-			}
+		if t.call.Answered != nil {
+			t.call.Answered()
+		}
+		verdict := text(verdicts[i+1])
+		if known, err := refusal(t.call, verdict); known {
+			t.settle(answer{err: err})
+			continue
+		}
+		lane, rest, _ := strings.Cut(verdict, " ")
+		entry, ahead, _ := strings.Cut(rest, " ")
+		if !t.accepted(place{int(number(lane)), entry}) {
+			p.giveUp(t)
+		}
+		if t.call.job {
+			t.settle(answer{created: at(verdicts[0]), ahead: int(number(ahead))})
 		}
 	}
+}
+
+// refusal is the error of a call that was not taken; refused is false for one
+// that was. A job that is there already is not taken either, without an error.
+func refusal(c *Call, verdict string) (refused bool, err error) {
+	if wait, ok := strings.CutPrefix(verdict, "late "); ok {
+		return true, &TooLateError{Wait: micros(wait), Left: c.begin()}
+	}
+	reasons := map[string]error{
+		"full": ErrFull, "caller": ErrCallerFull, "closed": ErrClosed, "kept": ErrResultsFull, "no worker": ErrNoWorker,
+	}
+	if reason := reasons[verdict]; reason != nil {
+		return true, fmt.Errorf("%w: runner %s", reason, c.Runner)
+	}
+	return verdict == "known", nil
+}
+
+// callerKey is what a caller is counted as: names may be long, and are nobody
+// else's business.
+func callerKey(caller string) string {
+	if caller == "" {
+		return ""
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(caller)) // never fails
+	return strconv.FormatUint(h.Sum64(), 36)
 }

@@ -78,9 +78,21 @@ type Call struct {
 	// Admission is checked when the call is accepted.
 	Admission Admission
 
+	// Answered is called once when Redis has said whether it takes the call, or
+	// could not be asked; nil: nobody. It must not block.
+	Answered func()
+
 	// job: a record stands beside the entry. replyTo: the gateway that waits.
 	job     bool
 	replyTo string
+}
+
+// begin is the time from acceptance within which execution must begin.
+func (c *Call) begin() time.Duration {
+	if c.StartWithin > 0 {
+		return min(c.StartWithin, c.Timeout)
+	}
+	return c.Timeout
 }
 
 // Admission are the bounds that the accept script holds a call against.

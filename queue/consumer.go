@@ -50,14 +50,36 @@ type Delivery struct {
 	// Waited is the time from acceptance to the cut.
 	Waited time.Duration
 
-	// Left is the time from the cut to the deadline.
-	Left time.Duration
+	// Left is the time from the cut to the deadline, StartLeft that within which
+	// execution must begin.
+	Left, StartLeft time.Duration
 
-	// Suspect: the call lost a worker before, and comes alone.
+	// Suspect: the call lost a worker or crashed its instance before, and comes
+	// alone.
 	Suspect bool
 
 	at    place
 	bytes int64
+	share string
+}
+
+// beside is what stands beside an envelope, see envelope.go.
+type beside struct {
+	rows                        int
+	bytes                       int64
+	accepted, startBy, deadline time.Duration
+	share, job, group           string
+}
+
+func besideOf(m string) (beside, error) {
+	v := strings.SplitN(m, " ", 8)
+	if len(v) < 8 {
+		return beside{}, fmt.Errorf("%w: %d values beside the envelope", ErrMalformed, len(v))
+	}
+	return beside{
+		rows: int(number(v[0])), bytes: number(v[1]), accepted: micros(v[2]), startBy: micros(v[3]), deadline: micros(v[4]),
+		share: v[5], job: v[6], group: v[7],
+	}, nil
 }
 
 // place is where an entry is.
@@ -103,7 +125,8 @@ func (c *Consumer) Cut(ctx context.Context, ask Ask) (Cut, error) {
 		c.unsure = false
 	}
 	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.cut, c.keys,
-		c.name, ask.Rows, ask.Enough, ask.Age.Microseconds(), c.queue.config.Retention.Milliseconds(), maxCutBytes)
+		c.name, ask.Rows, ask.Enough, ask.Age.Microseconds(), c.queue.config.Retention.Milliseconds(), maxCutBytes,
+		c.queue.config.Ageing.Microseconds())
 	if err != nil {
 		c.unsure = isConnection(err)
 		return Cut{}, unavailable("cut a batch of "+c.runner, err)
@@ -145,19 +168,20 @@ func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
 // even if the call cannot be decoded.
 func (c *Consumer) delivery(l []any, now time.Duration) (d Delivery, job string, err error) {
 	d = Delivery{at: place{int(number(l[0])), text(l[1])}, Suspect: number(l[2]) > 0}
-	beside := strings.SplitN(text(l[4]), " ", 6)
-	if len(beside) < 6 {
-		return d, "", fmt.Errorf("%w: %d values beside the envelope", ErrMalformed, len(beside))
+	beside, err := besideOf(text(l[4]))
+	if err != nil {
+		return d, "", err
 	}
-	job = beside[4]
-	d.bytes, d.Waited, d.Left = number(beside[1]), now-micros(beside[2]), micros(beside[3])-now
+	job = beside.job
+	d.bytes, d.share, d.Waited = beside.bytes, beside.share, now-beside.accepted
+	d.StartLeft, d.Left = beside.startBy-now, beside.deadline-now
 	envelope := text(l[3])
 	call, err := decodeEnvelope(unsafe.Slice(unsafe.StringData(envelope), len(envelope))) // inputs are never written to
 	if err != nil {
 		d.Call = call
 		return d, job, err
 	}
-	call.Runner, call.Rows, call.Group = c.runner, int(number(beside[0])), beside[5]
+	call.Runner, call.Rows, call.Group = c.runner, beside.rows, beside.group
 	if call.Rows < 1 || call.job != (job != "") {
 		d.Call = call
 		return d, job, fmt.Errorf("%w: the envelope contradicts what is beside it", ErrMalformed)
@@ -260,47 +284,6 @@ func appendPlaces(args []any, ps []place) []any {
 		args = append(args, p.lane, p.entry)
 	}
 	return args
-}
-
-// Renew renews the lease on all that the consumer holds. It returns the ids of
-// calls that are not its any more; what they answer has no effect unless it is
-// a success that comes first.
-func (c *Consumer) Renew(ctx context.Context) (lost []string, err error) {
-	ps := c.places()
-	for len(ps) > 0 {
-		n := min(len(ps), maxIDs)
-		owned, err := c.owned(ctx, ps[:n])
-		if err != nil {
-			return lost, unavailable("renew leases of "+c.runner, err)
-		}
-		c.mu.Lock()
-		for i, p := range ps[:n] {
-			if id, held := c.held[p]; held && !owned[i] {
-				lost = append(lost, id)
-				delete(c.held, p)
-			}
-		}
-		c.mu.Unlock()
-		ps = ps[n:]
-	}
-	return lost, nil
-}
-
-// owned reports which entries are still this consumer's, and renews those.
-func (c *Consumer) owned(ctx context.Context, ps []place) ([]bool, error) {
-	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.owned, c.keys, appendPlaces([]any{c.name, len(ps)}, ps)...)
-	if err != nil {
-		return nil, err
-	}
-	l, err := list(answer)
-	if err != nil || len(l) != len(ps) {
-		return nil, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(l), len(ps))
-	}
-	owned := make([]bool, len(ps))
-	for i := range owned {
-		owned[i] = number(l[i]) == 1
-	}
-	return owned, nil
 }
 
 // Leave gives back whatever the consumer still holds.

@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ekiben/ekiben/tensor"
@@ -14,14 +15,15 @@ import (
 //	0      1      2      3      4           8              16
 //	+------+------+------+------+-----------+--------------+
 //	| 0xE5 |  1   | flags| lane |  attempt  | start within |   bit 0 of flags: job
-//	+------+------+------+------+-----------+--------------+   start within: µs, 0 is none (reserved)
+//	+------+------+------+------+-----------+--------------+   start within: µs, 0 is none
 //	| id | method | caller | traceparent | tracestate | reply to |   each uvarint length, bytes
 //	+----+--------+--------+-------------+------------+----------+
 //	| inputs: see tensor.AppendNamed                             |
 //	+------------------------------------------------------------+
 //
 // Beside it is field "m", what scripts must see without decoding: rows, bytes of
-// the envelope, accepted and deadline (µs of Redis's clock), the id of a job or
+// the envelope, accepted, when execution must have begun, and deadline (µs of
+// Redis's clock), the caller's share of the queue or nothing, the id of a job or
 // nothing, and the group, as text with a space between them. One field, because
 // each costs a script more than to take the text apart.
 const (
@@ -32,6 +34,9 @@ const (
 
 	// maxField bounds each string of an envelope.
 	maxField = 1024
+
+	// maxMicros is the longest time that fits a [time.Duration].
+	maxMicros = uint64(math.MaxInt64 / time.Microsecond)
 )
 
 // appendEnvelope appends the call's envelope to dst.
@@ -42,7 +47,7 @@ func appendEnvelope(dst []byte, c *Call) []byte {
 	}
 	dst = append(dst, envelopeMagic, envelopeVersion, flags, byte(c.Lane.number()))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(c.Attempt))
-	dst = binary.LittleEndian.AppendUint64(dst, 0)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(c.StartWithin/time.Microsecond))
 	for _, s := range [...]string{c.ID, c.Method, c.Caller, c.Trace, "", c.replyTo} {
 		dst = appendString(dst, s)
 	}
@@ -72,6 +77,8 @@ func decodeEnvelope(src []byte) (Call, error) {
 		job:     src[2]&envelopeJob != 0,
 		Lane:    laneOf(int(src[3])),
 		Attempt: int(binary.LittleEndian.Uint32(src[4:])),
+
+		StartWithin: time.Duration(min(binary.LittleEndian.Uint64(src[8:]), maxMicros)) * time.Microsecond,
 	}
 	rest := src[envelopeHeader:]
 	var reserved string
@@ -117,8 +124,8 @@ func checkFields(c *Call) error {
 	if err := tensor.CheckNamed(c.Inputs); err != nil {
 		return fmt.Errorf("%w: inputs: %w", ErrMalformed, err)
 	}
-	if c.Rows < 1 || c.Timeout < time.Microsecond {
-		return fmt.Errorf("%w: %d rows with a timeout of %s", ErrMalformed, c.Rows, c.Timeout)
+	if c.Rows < 1 || c.Timeout < time.Microsecond || c.StartWithin < 0 {
+		return fmt.Errorf("%w: %d rows with a timeout of %s, to start within %s", ErrMalformed, c.Rows, c.Timeout, c.StartWithin)
 	}
 	return nil
 }

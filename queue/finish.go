@@ -52,7 +52,7 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		return 0, unavailable("finish calls of "+c.runner, err)
 	}
 	replies, hints := mailbag{}, mailbag{}
-	args := make([]any, 0, 3+7*len(outcomes))
+	args := make([]any, 0, 3+8*len(outcomes))
 	args = append(args, c.name, c.queue.config.Retention.Milliseconds(), len(outcomes))
 	for i := range outcomes {
 		d, r := &outcomes[i].Delivery, &outcomes[i].Reply
@@ -68,7 +68,7 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		case r.Err == nil || mine[i]:
 			replies.add(d.replyTo, d.ID, body)
 		}
-		args = append(args, d.at.lane, d.at.entry, verdict, d.Rows, d.bytes, job, result)
+		args = append(args, d.at.lane, d.at.entry, verdict, d.Rows, d.bytes, d.share, job, result)
 	}
 	sent := c.post.send(c.queue, replies)
 	at := len(sent)
@@ -114,12 +114,12 @@ func (c *Consumer) mayFail(ctx context.Context, outcomes []Outcome) ([]bool, err
 	if len(ask) == 0 {
 		return may, nil
 	}
-	owned, err := c.owned(ctx, ask)
+	verdicts, err := c.owned(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
 	for k, i := range which {
-		may[i] = owned[k]
+		may[i] = verdicts[k] != notOwned
 	}
 	return may, nil
 }

@@ -2,9 +2,12 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 	"unsafe"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Fields of a job's record, as the scripts write them.
@@ -18,7 +21,22 @@ const (
 	fieldDeadline = "deadline"
 	fieldExpires  = "expires"
 	fieldResult   = "result"
+	fieldAsked    = "asked"   // the lane that was asked for
+	fieldLane     = "lane"    // the lane that it went into
+	fieldSeq      = "seq"     // how many had come into that lane with it
+	fieldAttempt  = "attempt" // how many times it was queued again
+	fieldStartBy  = "start_by"
+	fieldCall     = "call"  // the envelope of one that may be queued again
+	fieldGroup    = "group" // and its group
 )
+
+// jobFields are read of a record, in this order.
+func jobFields() []string {
+	return []string{
+		fieldState, fieldMethod, fieldRows, fieldCreated, fieldStarted, fieldFinished, fieldDeadline, fieldExpires,
+		fieldAsked, fieldAttempt, fieldStartBy, fieldLane, fieldSeq,
+	}
+}
 
 // Job returns the record of a job, or [ErrUnknownJob].
 func (q *Queue) Job(ctx context.Context, id string) (Job, error) {
@@ -26,26 +44,78 @@ func (q *Queue) Job(ctx context.Context, id string) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	v, err := q.redis.HMGet(ctx, q.keys.job(runner, id), fieldState, fieldMethod, fieldRows,
-		fieldCreated, fieldStarted, fieldFinished, fieldDeadline, fieldExpires).Result()
+	found, err := q.records(ctx, runner, []string{id})
 	if err != nil {
-		return Job{}, unavailable("read job "+id, err)
+		return Job{}, err
 	}
-	if v[0] == nil {
+	if len(found) == 0 {
 		return Job{}, fmt.Errorf("%w: %s", ErrUnknownJob, id)
 	}
-	j := Job{
-		ID: id, Runner: runner, State: State(text(v[0])), Method: text(v[1]), Rows: int(number(v[2])),
-		Created: at(v[3]), Started: at(v[4]), Finished: at(v[5]), Deadline: at(v[6]), Expires: at(v[7]),
+	return found[0], nil
+}
+
+// records reads the records of some jobs of a runner, those that there are, in
+// one round trip; in a second one what failed jobs failed of.
+func (q *Queue) records(ctx context.Context, runner string, ids []string) ([]Job, error) {
+	pipe := q.redis.Pipeline()
+	meter := pipe.HMGet(ctx, q.keys.meter(runner), "c1", "a1", "c2", "a2", "c3", "a3")
+	reads := make([]*redis.SliceCmd, len(ids))
+	for i, id := range ids {
+		reads[i] = pipe.HMGet(ctx, q.keys.job(runner, id), jobFields()...)
 	}
-	if j.State == Failed {
-		r, err := q.result(ctx, runner, id)
-		if err != nil {
-			return Job{}, err
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, unavailable("read jobs of "+runner, err)
+	}
+	var found []Job
+	for i, read := range reads {
+		v := read.Val()
+		if v[0] == nil {
+			continue
 		}
-		j.Err = r.Err
+		j := Job{
+			ID: ids[i], Runner: runner, State: State(text(v[0])), Method: text(v[1]), Rows: int(number(v[2])),
+			Created: at(v[3]), Started: at(v[4]), Finished: at(v[5]), Deadline: at(v[6]), Expires: at(v[7]),
+			Lane: laneOf(int(number(v[8]))), Attempt: int(number(v[9])), StartBy: at(v[10]), Ahead: -1,
+		}
+		if j.State == Queued {
+			j.Ahead = ahead(meter.Val(), int(number(v[11])), number(v[12]))
+		}
+		found = append(found, j)
 	}
-	return j, nil
+	return found, q.readErrors(ctx, found)
+}
+
+// ahead is about how many calls are before one of a lane that was the nth to
+// come into it: all that wait in the lanes that go first, and of its own those
+// that did not come later. Calls that were canceled behind it make it too small.
+func ahead(meter []any, lane int, nth int64) int {
+	if lane < laneHigh || lane > laneLow {
+		return -1
+	}
+	n := int64(0)
+	for l := laneHigh; l < lane; l++ {
+		n += number(meter[2*(l-1)])
+	}
+	waiting, came := number(meter[2*(lane-1)]), number(meter[2*(lane-1)+1])
+	return int(n + max(waiting-(came-nth)-1, 0))
+}
+
+// readErrors reads why jobs failed.
+func (q *Queue) readErrors(ctx context.Context, jobs []Job) error {
+	for i := range jobs {
+		if jobs[i].State != Failed {
+			continue
+		}
+		r, err := q.result(ctx, jobs[i].Runner, jobs[i].ID)
+		if errors.Is(err, ErrUnknownJob) {
+			continue // it was dropped just now
+		}
+		if err != nil {
+			return err
+		}
+		jobs[i].Err = r.Err
+	}
+	return nil
 }
 
 // Result returns the outcome of a job: outputs if it succeeded, Err if it failed.

@@ -16,13 +16,18 @@ import (
 //	<prefix>:{<runner>~<shard>}:meter             hash    what waits, see scripts/lib.lua
 //	<prefix>:{<runner>~<shard>}:due               zset    <lane>:<entry> of what waits, by deadline in µs
 //	<prefix>:{<runner>~<shard>}:running           zset    <lane>:<entry> of jobs in flight, likewise
-//	<prefix>:{<runner>~<shard>}:crashes           hash    <lane>:<entry> -> leases lost
+//	<prefix>:{<runner>~<shard>}:crashes           hash    <lane>:<entry> -> crashes in company, crashes alone, leases lost
 //	<prefix>:{<runner>~<shard>}:bell              list    at most one token: come and ask
 //	<prefix>:{<runner>~<shard>}:dead              stream  dead letters
+//	<prefix>:{<runner>~<shard>}:callers           hash    caller -> millionths of the queue that its calls take
+//	<prefix>:{<runner>~<shard>}:canceled          set     <lane>:<entry> of calls in flight that nobody wants any more
 //	<prefix>:{<runner>~<shard>}:job:<id>          hash    record of a job
+//	<prefix>:{<runner>~<shard>}:jobs              zset    id of every job, by acceptance in µs
+//	<prefix>:{<runner>~<shard>}:kept              zset    <bytes>:<id> of ended jobs, by when they are dropped in ms
 //	<prefix>:{<runner>~<shard>}:spec              string  the runner's spec, JSON
 //	<prefix>:{<runner>~<shard>}:workers           zset    worker -> last heartbeat, in ms
 //	<prefix>:{<runner>~<shard>}:beats             hash    worker -> its heartbeat, JSON
+//	<prefix>:{key~<hash>}:alias                   string  id and digest that a client's key stands for
 //	<prefix>:{gw~<gateway>}:replies               stream  replies to one gateway
 //	<prefix>:{gw~<gateway>}:bytes                 string  bytes in that stream
 type keys struct{ prefix string }
@@ -51,13 +56,19 @@ func (k keys) running(runner string) string         { return k.of(runner, "runni
 func (k keys) crashes(runner string) string         { return k.of(runner, "crashes") }
 func (k keys) bell(runner string) string            { return k.of(runner, "bell") }
 func (k keys) dead(runner string) string            { return k.of(runner, "dead") }
+func (k keys) callers(runner string) string         { return k.of(runner, "callers") }
+func (k keys) canceled(runner string) string        { return k.of(runner, "canceled") }
 func (k keys) job(runner, id string) string         { return k.of(runner, "job:"+id) }
+func (k keys) jobs(runner string) string            { return k.of(runner, "jobs") }
+func (k keys) kept(runner string) string            { return k.of(runner, "kept") }
 func (k keys) spec(runner string) string            { return k.of(runner, "spec") }
 func (k keys) workers(runner string) string         { return k.of(runner, "workers") }
 func (k keys) beats(runner string) string           { return k.of(runner, "beats") }
 
 func (k keys) replies(gateway string) string    { return k.prefix + ":{gw~" + gateway + "}:replies" }
 func (k keys) replyBytes(gateway string) string { return k.prefix + ":{gw~" + gateway + "}:bytes" }
+
+func (k keys) alias(hash string) string { return k.prefix + ":{key~" + hash + "}:alias" }
 
 func (k keys) of(runner, what string) string {
 	return k.prefix + ":{" + runner + "~" + shard + "}:" + what
@@ -69,7 +80,8 @@ func (k keys) shardKeys(runner string) []string {
 	return []string{
 		k.calls(runner, laneHigh), k.calls(runner, laneNormal), k.calls(runner, laneLow),
 		k.meter(runner), k.due(runner), k.running(runner), k.crashes(runner), k.bell(runner), k.dead(runner),
-		k.workers(runner), k.beats(runner), k.job(runner, ""),
+		k.workers(runner), k.beats(runner), k.callers(runner), k.canceled(runner), k.jobs(runner), k.kept(runner),
+		k.job(runner, ""),
 	}
 }
 

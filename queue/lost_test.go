@@ -311,8 +311,8 @@ func TestRenewalAndReleaseAreRepeatedUntilTheyAreHeard(t *testing.T) {
 	if _, err := c.Renew(t.Context()); !errors.Is(err, queue.ErrUnavailable) {
 		t.Errorf("Renew() = %v, want ErrUnavailable", err)
 	}
-	if lost, err := c.Renew(t.Context()); err != nil || len(lost) > 0 {
-		t.Errorf("Renew() = %q, %v; want nothing lost", lost, err)
+	if lost, err := c.Renew(t.Context()); err != nil || len(lost.Lost) > 0 {
+		t.Errorf("Renew() = %+v, %v; want nothing lost", lost, err)
 	}
 	w.net.LoseAnswer(w.sha("release"))
 	if err := c.Release(t.Context(), batch.Deliveries); !errors.Is(err, queue.ErrUnavailable) {

@@ -59,7 +59,9 @@ type answer struct {
 	err   error
 
 	// created is when a job was accepted; zero if there was one with its id.
+	// ahead is how many calls waited before it.
 	created time.Time
+	ahead   int
 }
 
 // settle ends the wait, unless it has ended.
@@ -184,8 +186,9 @@ func (p *Producer) Submit(ctx context.Context, call Call) (Job, error) {
 				return p.queue.Job(ctx, call.ID)
 			}
 			return Job{
-				ID: call.ID, Runner: call.Runner, Method: call.Method, State: Queued, Rows: call.Rows,
-				Created: a.created, Deadline: a.created.Add(call.Timeout.Truncate(time.Microsecond)),
+				ID: call.ID, Runner: call.Runner, Method: call.Method, State: Queued, Lane: call.Lane, Rows: call.Rows,
+				Ahead: a.ahead, Created: a.created, StartBy: a.created.Add(call.begin().Truncate(time.Microsecond)),
+				Deadline: a.created.Add(call.Timeout.Truncate(time.Microsecond)),
 			}, nil
 		case <-ctx.Done():
 			return Job{}, fmt.Errorf("%w: job %s: %w", ErrUnavailable, call.ID, context.Cause(ctx))

@@ -129,10 +129,10 @@ func (q *Queue) Stats(ctx context.Context, runners ...string) ([]Stats, error) {
 
 func readStats(runner string, answer any) (Stats, error) {
 	l, err := list(answer)
-	if err != nil || len(l) != 5 {
+	if err != nil || len(l) != 6 {
 		return Stats{}, fmt.Errorf("%w: statistics of %d values", ErrMalformed, len(l))
 	}
-	fields, err := list(l[4])
+	fields, err := list(l[5])
 	if err != nil {
 		return Stats{}, err
 	}
@@ -141,17 +141,21 @@ func readStats(runner string, answer any) (Stats, error) {
 		m[text(fields[i])] = fields[i+1]
 	}
 	s := Stats{
-		Runner: runner, At: micros(l[0]), Depth: int(number(l[1])), Workers: int(number(l[2])), DeadLetters: int(number(l[3])),
+		Runner: runner, At: micros(l[0]), Depth: int(number(l[1])), Workers: int(number(l[2])), DeadLetters: int(number(l[3])), Callers: int(number(l[4])),
 		Bytes: number(m["bytes"]), Accepted: number(m["n_accepted"]), Finished: number(m["n_finished"]),
 		FinishedRows: number(m["n_finished_rows"]), Expired: number(m["n_expired"]),
 		Canceled: number(m["n_canceled"]), Buried: number(m["n_buried"]),
 	}
-	for _, lane := range []string{"1", "2", "3"} {
+	for i, lane := range []string{"1", "2", "3"} {
 		if calls := int(number(m["c"+lane])); calls > 0 {
+			s.Lanes[i] = LaneStats{calls, int(number(m["r"+lane])), s.At - micros(m["o"+lane])}
 			s.Waiting += calls
-			s.WaitingRows += int(number(m["r"+lane]))
-			s.Oldest = max(s.Oldest, s.At-micros(m["o"+lane]))
+			s.WaitingRows += s.Lanes[i].Rows
+			s.Oldest = max(s.Oldest, s.Lanes[i].Oldest)
 		}
 	}
+	s.Gate = gates[min(max(number(m["gate"]), 0), int64(len(gates)-1))]
+	s.ResultBytes = number(m["kept"])
+	s.Degraded = number(m["crashed"]) > 3 && s.At-micros(m["at"]) < time.Minute
 	return s, nil
 }

@@ -28,7 +28,7 @@ type scripts struct {
 	// `#!lua`, as miniredis does not. Scripts are then loaded without it.
 	plain atomic.Bool
 
-	accept, cut, finish, owned, release, cancel, sweep, bury, beat, stats, reply, read script
+	accept, again, cut, finish, owned, release, crash, cancel, sweep, audit, bury, drop, gate, beat, stats, reply, read script
 }
 
 // script is one of them in both forms.
@@ -49,16 +49,17 @@ func newScripts(client *redis.Client) *scripts {
 	of := func(name string) script { return newScript(mustRead(name), lib) }
 	return &scripts{
 		redis:  client,
-		accept: of("accept"), cut: of("cut"), finish: of("finish"), owned: of("owned"), release: of("release"),
-		cancel: of("cancel"), sweep: of("sweep"), bury: of("bury"), beat: of("beat"), stats: of("stats"),
+		accept: of("accept"), again: of("again"), cut: of("cut"), finish: of("finish"), owned: of("owned"),
+		release: of("release"), crash: of("crash"), cancel: of("cancel"), sweep: of("sweep"), audit: of("audit"),
+		bury: of("bury"), drop: of("drop"), gate: of("gate"), beat: of("beat"), stats: of("stats"),
 		reply: newScript(mustRead("reply"), ""), read: newScript(mustRead("read"), ""),
 	}
 }
 
 func (s *scripts) all() []*script {
 	return []*script{
-		&s.accept, &s.cut, &s.finish, &s.owned, &s.release, &s.cancel,
-		&s.sweep, &s.bury, &s.beat, &s.stats, &s.reply, &s.read,
+		&s.accept, &s.again, &s.cut, &s.finish, &s.owned, &s.release, &s.crash, &s.cancel,
+		&s.sweep, &s.audit, &s.bury, &s.drop, &s.gate, &s.beat, &s.stats, &s.reply, &s.read,
 	}
 }
 

@@ -21,6 +21,9 @@ type Swept struct {
 	// Missing entries were in flight and had no payload any more. That is a sign
 	// of a foreign hand in Redis, or of lost data.
 	Missing int
+	// Orphans are jobs that no stream held, and calls that waited for a job that
+	// was not there any more.
+	Orphans int
 }
 
 // Sweep ends calls that are past their deadline and takes calls back from
@@ -45,17 +48,34 @@ func (q *Queue) Sweep(ctx context.Context, runner string) (Swept, error) {
 	}
 	result := appendReply(nil, &Reply{Err: failure})
 	ev := evaluation{&q.scripts.sweep, q.keys.shardKeys(runner), []any{
-		q.config.Retention.Milliseconds(), lease, q.config.MaxLostLeases, result,
+		q.config.Retention.Milliseconds(), lease, q.config.MaxLostLeases, result, q.config.CrashBackoff.Microseconds(),
 	}}
 	var all Swept
 	for range maxSweeps {
 		s, more, err := q.sweep(ctx, ev, result)
 		all.add(s)
-		if err != nil || !more {
+		if err != nil {
 			return all, err
 		}
+		if !more {
+			break
+		}
 	}
-	return all, nil
+	all.Orphans, err = q.audit(ctx, runner)
+	return all, err
+}
+
+// audit looks for jobs and calls that have lost each other, at some of them each
+// time.
+func (q *Queue) audit(ctx context.Context, runner string) (found int, err error) {
+	result := appendReply(nil, &Reply{Err: &CallError{
+		Code: CodeLost, Message: "redis lost the call while it was queued or running", Retryable: true,
+	}})
+	answer, err := q.scripts.run(ctx, &q.scripts.audit, q.keys.shardKeys(runner), q.config.Retention.Milliseconds(), result)
+	if err != nil {
+		return 0, unavailable("audit", err)
+	}
+	return int(number(answer)), nil
 }
 
 // maxSweeps is how many scripts one sweep runs at most; each does a bounded

@@ -47,7 +47,7 @@ func (q *instantQueue) Finish(_ context.Context, outcomes []queue.Outcome) (queu
 func (q *instantQueue) Release(context.Context, []queue.Delivery) error   { return nil }
 func (q *instantQueue) Wait(context.Context, time.Duration) (bool, error) { return true, nil }
 func (q *instantQueue) Ring(context.Context) error                        { return nil }
-func (q *instantQueue) Renew(context.Context) ([]string, error)           { return nil, nil }
+func (q *instantQueue) Renew(context.Context) (queue.Renewal, error)      { return queue.Renewal{}, nil }
 func (q *instantQueue) Leave(context.Context) error                       { return nil }
 
 // directory hides Leave(ctx), which a Queue and a Consumer have in common.

@@ -294,12 +294,12 @@ func (c *fakeConsumer) Release(_ context.Context, ds []queue.Delivery) error {
 	return nil
 }
 
-func (c *fakeConsumer) Renew(context.Context) ([]string, error) {
+func (c *fakeConsumer) Renew(context.Context) (queue.Renewal, error) {
 	c.q.mu.Lock()
 	defer c.q.mu.Unlock()
 	lost := c.q.lost
 	c.q.lost = nil
-	return lost, c.q.step("renew")
+	return queue.Renewal{Lost: lost}, c.q.step("renew")
 }
 
 func (c *fakeConsumer) Leave(context.Context) error {

@@ -34,9 +34,8 @@ type registry interface {
 type Consumer interface {
 	source
 	sink
-	// Renew renews the leases on all that the consumer holds, and answers the ids
-	// of calls that it does not hold any more.
-	Renew(ctx context.Context) (lost []string, err error)
+	// Renew renews the leases on all that the consumer holds.
+	Renew(ctx context.Context) (queue.Renewal, error)
 	// Leave gives back all that it holds.
 	Leave(ctx context.Context) error
 }

@@ -127,9 +127,9 @@ func (r *runner) keepSweeping(ctx context.Context) {
 // renew renews the leases of all instances.
 func (r *runner) renew(ctx context.Context) {
 	for _, c := range r.consumers {
-		lost, err := c.Renew(ctx)
+		renewal, err := c.Renew(ctx)
 		r.link.report(ctx, "renew", err)
-		if len(lost) > 0 {
+		if lost := renewal.Lost; len(lost) > 0 {
 			r.meters.lostLeases.WithLabelValues(r.options.Name).Add(float64(len(lost)))
 			r.log.WarnContext(ctx, "lost leases: the calls went to other workers", "calls", lost)
 		}

@@ -22,8 +22,13 @@ type Backend struct {
 	Abandon func(worker string, instance int)
 
 	// Plant puts an entry of these fields and values into the normal lane of a
-	// runner, as a foreign hand would.
-	Plant func(runner string, fields ...string)
+	// runner, as a foreign hand would, and returns its id.
+	Plant func(runner string, fields ...string) string
+
+	// Assign makes an entry of the normal lane the one of a job. Snatch takes the
+	// entry of a job off its lane, Forget drops its record.
+	Assign         func(job, entry string)
+	Snatch, Forget func(job string)
 
 	// Leftovers names what is left of a runner that should not be when nothing is
 	// queued or running.
@@ -34,7 +39,10 @@ type Backend struct {
 type Queue interface {
 	directory
 	jobs
+	keeper
+	morgue
 	upkeep
+	SetGate(ctx context.Context, runner string, g queue.Gate) error
 }
 
 type directory interface {
@@ -49,6 +57,22 @@ type jobs interface {
 	Job(ctx context.Context, id string) (queue.Job, error)
 	Result(ctx context.Context, id string) (queue.Reply, error)
 	Cancel(ctx context.Context, id string) (queue.Job, error)
+}
+
+// keeper is what clients ask for about jobs beside their outcome.
+type keeper interface {
+	Retry(ctx context.Context, id string, a queue.Admission) (queue.Job, error)
+	Jobs(ctx context.Context, query queue.JobQuery) (queue.JobPage, error)
+	Claim(ctx context.Context, caller, key, digest, id string, ttl time.Duration) (string, error)
+	Resolve(ctx context.Context, caller, key string) (string, error)
+}
+
+// morgue has the dead letters.
+type morgue interface {
+	DeadLetters(ctx context.Context, runner, cursor string, limit int) ([]queue.DeadLetter, string, error)
+	DeadLetter(ctx context.Context, runner, id string) (queue.DeadLetter, error)
+	Redrive(ctx context.Context, runner, letter string, a queue.Admission) (queue.Job, error)
+	DropDead(ctx context.Context, runner, id string) error
 }
 
 type upkeep interface {
@@ -69,7 +93,8 @@ type Producer interface {
 type Consumer interface {
 	source
 	sink
-	Renew(ctx context.Context) (lost []string, err error)
+	Renew(ctx context.Context) (queue.Renewal, error)
+	Crashed(ctx context.Context, ds []queue.Delivery) (buried int, err error)
 	Leave(ctx context.Context) error
 }
 

@@ -60,6 +60,9 @@ func OnRedis(url string) func(*testing.T, queue.Config) Backend {
 			NewConsumer: func(runner, worker string, i int) Consumer { return q.NewConsumer(runner, worker, i) },
 			Abandon:     func(worker string, i int) { r.abandon(consumerName(worker, i), c.Lease) },
 			Plant:       r.plant,
+			Assign:      r.assign,
+			Snatch:      r.snatch,
+			Forget:      r.forget,
 			Leftovers:   r.leftovers,
 		}
 	}
@@ -149,12 +152,28 @@ func (r *rawRedis) abandon(consumer string, lease time.Duration) {
 	})
 }
 
-func (r *rawRedis) plant(runner string, fields ...string) {
+func (r *rawRedis) plant(runner string, fields ...string) string {
 	r.t.Helper()
-	err := r.client.XAdd(context.Background(), &redis.XAddArgs{Stream: r.key(runner, "calls:normal"), Values: fields}).Err()
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	return must(r.client.XAdd(context.Background(), &redis.XAddArgs{Stream: r.key(runner, "calls:normal"), Values: fields}).Result())(r.t)
+}
+
+func (r *rawRedis) assign(job, entry string) {
+	r.t.Helper()
+	runner, _, _ := strings.Cut(job, "~")
+	must(r.client.HSet(context.Background(), r.key(runner, "job:"+job), "entry", entry, "lane", "2").Result())(r.t)
+}
+
+func (r *rawRedis) snatch(job string) {
+	r.t.Helper()
+	runner, _, _ := strings.Cut(job, "~")
+	entry := must(r.client.HGet(context.Background(), r.key(runner, "job:"+job), "entry").Result())(r.t)
+	must(r.client.XDel(context.Background(), r.key(runner, "calls:normal"), entry).Result())(r.t)
+}
+
+func (r *rawRedis) forget(job string) {
+	r.t.Helper()
+	runner, _, _ := strings.Cut(job, "~")
+	must(r.client.Del(context.Background(), r.key(runner, "job:"+job)).Result())(r.t)
 }
 
 // leftovers are members of what should be empty.
@@ -170,6 +189,8 @@ func (r *rawRedis) leftovers(runner string) []string {
 	note("due", r.client.ZCard(ctx, r.key(runner, "due")).Val())
 	note("running", r.client.ZCard(ctx, r.key(runner, "running")).Val())
 	note("crashes", r.client.HLen(ctx, r.key(runner, "crashes")).Val())
+	note("callers", r.client.HLen(ctx, r.key(runner, "callers")).Val())
+	note("canceled", r.client.SCard(ctx, r.key(runner, "canceled")).Val())
 	for _, lane := range laneKeys {
 		key := r.key(runner, lane)
 		note(lane, r.client.XLen(ctx, key).Val())

@@ -19,19 +19,27 @@ import (
 // its own; the back end is opened once.
 func Lockstep(t *testing.T, open func(*testing.T, queue.Config) Backend) {
 	t.Helper()
-	b := open(t, config())
+	c := config()
+	c.CrashBackoff = 0 // a back-off ends at a moment that two clocks see differently
+	b := open(t, c)
 	p := b.NewProducer("gateway")
 	rapid.Check(t, func(rt *rapid.T) {
 		name := "r" + queue.NewID("")[len("~0~"):][:12]
-		model := NewModel(config())
+		model := NewModel(c)
 		l := &lockstep{
 			t: rt, runner: name, model: model, awaited: map[string]*pair{}, jobs: map[string]bool{},
 			real:  newWorld(name, b, p),
 			ideal: newWorld(name, ofModel(model), model.NewProducer("gateway")),
 		}
+		for _, w := range []*world{l.real, l.ideal} {
+			if err := w.Announce(context.Background(), name, []byte("{}")); err != nil {
+				rt.Fatal(err)
+			}
+		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"submit": l.submit, "do": l.do, "cut": l.cut, "finish": l.finish, "release": l.release, "renew": l.renew,
-			"cancel": l.cancel, "go away": l.goAway, "expire": l.expire, "crash": l.crash, "leave": l.leave, "": l.compare,
+			"cancel": l.cancel, "go away": l.goAway, "expire": l.expire, "crash": l.crash, "leave": l.leave,
+			"blame": l.blame, "retry": l.retry, "redrive": l.redrive, "turn": l.turn, "": l.compare,
 		})
 		l.drain()
 	})
@@ -87,7 +95,8 @@ func same[T any](l *lockstep, what string, is, want T) {
 
 // class is what an error says to who acts on it.
 func class(err error) error {
-	for _, c := range []error{queue.ErrFull, queue.ErrNoWorker, queue.ErrUnknownJob, queue.ErrDeadline, queue.ErrMalformed, context.Canceled} {
+	for _, c := range []error{queue.ErrFull, queue.ErrCallerFull, queue.ErrTooLate, queue.ErrClosed, queue.ErrNotRetryable, queue.ErrNoWorker, queue.ErrUnknownJob,
+		queue.ErrUnknownDeadLetter, queue.ErrDeadline, queue.ErrMalformed, context.Canceled} {
 		if errors.Is(err, c) {
 			return c
 		}
@@ -108,6 +117,11 @@ func (l *lockstep) call(t *rapid.T) queue.Call {
 	c.Admission.MaxCalls = rapid.IntRange(5, 20).Draw(t, "most calls")
 	if rapid.IntRange(0, 4).Draw(t, "few bytes") == 0 {
 		c.Admission.MaxBytes = 1500
+	}
+	c.Caller = rapid.SampledFrom([]string{"", "ann", "ann", "bob"}).Draw(t, "caller")
+	c.Admission.CallerShare = rapid.SampledFrom([]float64{0, 0.5, 0.875}).Draw(t, "share")
+	if rapid.IntRange(0, 9).Draw(t, "slow") == 0 {
+		c.Admission.RowTime, c.StartWithin = time.Minute, 10*time.Minute
 	}
 	return c
 }

@@ -99,10 +99,11 @@ func (l *lockstep) release(t *rapid.T) {
 
 func (l *lockstep) renew(*rapid.T) {
 	for i := range instances {
-		renew := func(w *world) []string {
-			lost := must(w.consumers[i].Renew(context.Background()))(l.t)
-			slices.Sort(lost)
-			return lost
+		renew := func(w *world) queue.Renewal {
+			r := must(w.consumers[i].Renew(context.Background()))(l.t)
+			slices.Sort(r.Lost)
+			slices.Sort(r.Canceled)
+			return r
 		}
 		same(l, fmt.Sprintf("renew by %d", i), renew(l.real), renew(l.ideal))
 	}
@@ -129,6 +130,79 @@ func (l *lockstep) crash(t *rapid.T) {
 	l.settle()
 }
 
+// blame reports that an instance crashed while it ran some of its calls.
+func (l *lockstep) blame(t *rapid.T) {
+	i := l.pick(t, instances)
+	ids := l.some(t, i)
+	crashed := func(w *world) int {
+		var ds []queue.Delivery
+		for _, id := range ids {
+			ds = append(ds, w.had[i][id])
+		}
+		return must(w.consumers[i].Crashed(context.Background(), ds))(l.t)
+	}
+	same(l, "given up after a crash", crashed(l.real), crashed(l.ideal))
+	l.settle()
+}
+
+// retry queues a job again, whatever its state.
+func (l *lockstep) retry(t *rapid.T) {
+	if len(l.jobs) == 0 {
+		t.Skip("there are no jobs")
+	}
+	id, a := l.someJob(t), queue.Admission{MaxCalls: rapid.IntRange(5, 20).Draw(t, "most calls"), MaxBytes: 1 << 30}
+	got, err := l.real.Retry(context.Background(), id, a)
+	want, wantErr := l.ideal.Retry(context.Background(), id, a)
+	same(l, "retry", class(err), class(wantErr))
+	same(l, "the job that is queued again", fmt.Sprint(got.State, got.Attempt), fmt.Sprint(want.State, want.Attempt))
+	l.outlive(got)
+}
+
+// outlive waits until a job with hardly any time has none, so that both worlds
+// see it the same way.
+func (l *lockstep) outlive(j queue.Job) {
+	if j.Deadline.Sub(j.Created) < time.Second {
+		pass(3 * time.Millisecond)
+	}
+}
+
+// redrive queues the oldest dead letter again, or drops it.
+func (l *lockstep) redrive(t *rapid.T) {
+	a := queue.Admission{MaxCalls: rapid.IntRange(5, 20).Draw(t, "most calls"), MaxBytes: 1 << 30}
+	drop := rapid.IntRange(0, 3).Draw(t, "drop") == 0
+	do := func(w *world) (string, queue.Job, error) {
+		letters, _, err := w.DeadLetters(context.Background(), l.runner, "", 1)
+		if err != nil || len(letters) == 0 {
+			return "", queue.Job{}, err
+		}
+		said := fmt.Sprint(letters[0].Reason, letters[0].Call.ID, letters[0].Rows, letters[0].Job, label(letters[0].Call.Inputs))
+		if drop {
+			return said, queue.Job{}, w.DropDead(context.Background(), l.runner, letters[0].ID)
+		}
+		j, err := w.Redrive(context.Background(), l.runner, letters[0].ID, a)
+		return said, j, err
+	}
+	said, got, err := do(l.real)
+	wanted, want, wantErr := do(l.ideal)
+	same(l, "the oldest dead letter", said, wanted)
+	same(l, "redrive", class(err), class(wantErr))
+	same(l, "the job that is redriven", fmt.Sprint(got.State, got.Attempt, got.ID), fmt.Sprint(want.State, want.Attempt, want.ID))
+	if got.ID != "" {
+		l.jobs[got.ID] = true
+		l.outlive(got)
+	}
+}
+
+// turn opens or closes the gate.
+func (l *lockstep) turn(t *rapid.T) {
+	g := rapid.SampledFrom([]queue.Gate{queue.GateOpen, queue.GateOpen, queue.GatePaused, queue.GateDraining}).Draw(t, "gate")
+	for _, w := range []*world{l.real, l.ideal} {
+		if err := w.SetGate(context.Background(), l.runner, g); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func (l *lockstep) leave(t *rapid.T) {
 	i := l.pick(t, instances)
 	for _, w := range []*world{l.real, l.ideal} {
@@ -147,7 +221,10 @@ func (l *lockstep) stats(w *world) queue.Stats {
 func (l *lockstep) compare(t *rapid.T) {
 	look := func(w *world) queue.Stats {
 		s := l.stats(w)
-		s.At, s.Oldest = 0, 0
+		s.At, s.Oldest, s.ResultBytes = 0, 0, 0 // the model does not count them to the byte
+		for i := range s.Lanes {
+			s.Lanes[i].Oldest = 0
+		}
 		return s
 	}
 	for late := time.Now().Add(patience / 10); look(l.real) != look(l.ideal) && time.Now().Before(late); {
@@ -157,7 +234,10 @@ func (l *lockstep) compare(t *rapid.T) {
 	l.compareOldest(t)
 	for id := range l.jobs {
 		got, want := must(l.real.Job(context.Background(), id))(t), must(l.ideal.Job(context.Background(), id))(t)
-		same(l, "job", fmt.Sprint(got.State, got.Started.IsZero(), got.Finished.IsZero(), got.Err), fmt.Sprint(want.State, want.Started.IsZero(), want.Finished.IsZero(), want.Err))
+		say := func(j queue.Job) string {
+			return fmt.Sprint(j.State, j.Started.IsZero(), j.Finished.IsZero(), j.Err, j.Attempt, j.Lane, j.Ahead)
+		}
+		same(l, "job", say(got), say(want))
 	}
 }
 
@@ -184,6 +264,11 @@ func (l *lockstep) compareOldest(t *rapid.T) {
 
 // drain runs all that is left and tests that nothing stays.
 func (l *lockstep) drain() {
+	for _, w := range []*world{l.real, l.ideal} {
+		if err := w.SetGate(context.Background(), l.runner, queue.GateOpen); err != nil {
+			l.t.Fatal(err)
+		}
+	}
 	for i := range instances {
 		for _, w := range []*world{l.real, l.ideal} {
 			if err := w.consumers[i].Leave(context.Background()); err != nil {

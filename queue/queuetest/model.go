@@ -1,13 +1,10 @@
 package queuetest
 
 import (
-	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
-	"github.com/ekiben/ekiben/tensor"
 )
 
 // Model is a queue in the memory of one process. It has the methods of
@@ -20,17 +17,20 @@ type Model struct {
 	// All that follows is guarded by mu.
 	runners map[string]*shelf
 	jobs    map[string]*record
+	aliases map[string]alias
 }
 
 // NewModel returns an empty queue.
 func NewModel(c queue.Config) *Model {
-	return &Model{config: c, runners: map[string]*shelf{}, jobs: map[string]*record{}}
+	return &Model{config: c, runners: map[string]*shelf{}, jobs: map[string]*record{}, aliases: map[string]alias{}}
 }
 
 // shelf is what there is of one runner.
 type shelf struct {
 	// lanes hold the calls, waiting and in flight, in order of arrival.
 	lanes [3][]*entry
+	// came is how many came into each.
+	came [3]int64
 
 	bell chan struct{}
 	// The bell rings when want rows wait, or from the time until on.
@@ -43,6 +43,11 @@ type shelf struct {
 
 	spec  []byte
 	beats map[string]pulse
+
+	gate    queue.Gate
+	turn    int
+	letters []*letter
+	loop    loop
 }
 
 // entry is a call on a shelf.
@@ -50,6 +55,15 @@ type entry struct {
 	call               queue.Call
 	bytes              int64
 	accepted, deadline time.Duration
+	// startBy is when execution must have begun.
+	startBy time.Duration
+
+	// lane is the one it is in, 0 to 2; share what it takes of the queue, in
+	// millionths.
+	lane  int
+	share int64
+	// seq is how many had come into the lane with it.
+	seq int64
 
 	// reply gets the reply of an awaited call; job is the record of a job. One of
 	// them is nil.
@@ -60,8 +74,23 @@ type entry struct {
 	owner string
 	seen  time.Duration
 
-	// lost is how many leases ran out on it.
-	lost int
+	// shared and alone are crashes in company and alone, lost the leases that ran
+	// out on it.
+	shared, alone, lost int
+
+	// unwanted: it is in flight, and nobody wants it.
+	unwanted bool
+}
+
+// suspect reports whether a call may be to blame for a crash.
+func (e *entry) suspect() bool { return e.shared+e.alone+e.lost > 0 }
+
+// begin is the time within which the execution of a call must begin.
+func begin(c queue.Call) time.Duration {
+	if c.StartWithin > 0 {
+		return min(c.StartWithin, c.Timeout).Truncate(time.Microsecond)
+	}
+	return c.Timeout.Truncate(time.Microsecond)
 }
 
 // record is that of a job.
@@ -69,6 +98,8 @@ type record struct {
 	queue.Job
 
 	reply queue.Reply
+	// call is what may be queued again; its input is kept unless it succeeded.
+	call queue.Call
 	// ended is closed when the job ends.
 	ended chan struct{}
 }
@@ -82,7 +113,7 @@ func at(d time.Duration) time.Time { return time.UnixMicro(d.Microseconds()).UTC
 func (m *Model) shelf(runner string) *shelf {
 	s := m.runners[runner]
 	if s == nil {
-		s = &shelf{bell: make(chan struct{}, 1), beats: map[string]pulse{}}
+		s = &shelf{bell: make(chan struct{}, 1), beats: map[string]pulse{}, gate: queue.GateOpen}
 		m.runners[runner] = s
 	}
 	return s
@@ -127,10 +158,22 @@ func (s *shelf) size() (depth int, bytes int64) {
 	return depth, bytes
 }
 
+// find returns the latest attempt of a call.
 func (s *shelf) find(id string) *entry {
 	var found *entry
 	s.each(func(e *entry) {
-		if e.call.ID == id {
+		if e.call.ID == id && (found == nil || found.call.Attempt < e.call.Attempt) {
+			found = e
+		}
+	})
+	return found
+}
+
+// delivered returns the call that a delivery is of, nil if it has left.
+func (s *shelf) delivered(d queue.Delivery) *entry {
+	var found *entry
+	s.each(func(e *entry) {
+		if e.call.ID == d.ID && e.call.Attempt == d.Attempt {
 			found = e
 		}
 	})
@@ -138,14 +181,13 @@ func (s *shelf) find(id string) *entry {
 }
 
 func (s *shelf) remove(gone *entry) {
-	lane := laneOf(gone.call.Lane)
 	var rest []*entry
-	for _, e := range s.lanes[lane] {
+	for _, e := range s.lanes[gone.lane] {
 		if e != gone {
 			rest = append(rest, e)
 		}
 	}
-	s.lanes[lane] = rest
+	s.lanes[gone.lane] = rest
 	gone.owner = "nobody" // who held it has lost it
 }
 
@@ -161,135 +203,4 @@ func (s *shelf) hush() {
 	case <-s.bell:
 	default:
 	}
-}
-
-// accept takes a call in. known is the record of a job that exists already.
-func (m *Model) accept(call queue.Call, gateway string, job bool) (e *entry, known *record, err error) {
-	if runner, err := queue.RunnerOf(call.ID); err != nil || runner != call.Runner {
-		return nil, nil, fmt.Errorf("%w: id %q", queue.ErrMalformed, call.ID)
-	}
-	if tensor.CheckNamed(call.Inputs) != nil || call.Rows < 1 || call.Timeout < time.Microsecond || len(call.Caller) > 1024 {
-		return nil, nil, fmt.Errorf("%w: %d rows, %s", queue.ErrMalformed, call.Rows, call.Timeout)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, t := m.shelf(call.Runner), now()
-	if call.Admission.NeedWorker && s.living(t, m.config.WorkerTTL) == 0 {
-		return nil, nil, fmt.Errorf("%w: %s", queue.ErrNoWorker, call.Runner)
-	}
-	if known := m.job(call.ID); job && known != nil {
-		return nil, known, nil
-	}
-	e = &entry{call: call, bytes: envelopeSize(call, gateway), accepted: t, deadline: t + call.Timeout.Truncate(time.Microsecond)}
-	depth, bytes := s.size()
-	if depth >= call.Admission.MaxCalls || bytes+e.bytes > call.Admission.MaxBytes {
-		return nil, nil, fmt.Errorf("%w: %s", queue.ErrFull, call.Runner)
-	}
-	if job {
-		e.job = &record{ended: make(chan struct{}), Job: queue.Job{
-			ID: call.ID, Runner: call.Runner, Method: call.Method, State: queue.Queued, Rows: call.Rows,
-			Created: at(t), Deadline: at(e.deadline),
-		}}
-		m.jobs[call.ID] = e.job
-	} else {
-		e.reply = make(chan queue.Reply, 1)
-	}
-	lane := laneOf(call.Lane)
-	s.lanes[lane] = append(s.lanes[lane], e)
-	s.newest, s.arrived = t, s.arrived+int64(call.Rows)
-	s.counted.Accepted++
-	if rows, _, _ := s.waiting(); rows >= s.want || t >= s.until {
-		s.ring()
-	}
-	return e, nil, nil
-}
-
-// envelopeSize is how many bytes a call counts: those of its envelope.
-func envelopeSize(c queue.Call, gateway string) int64 {
-	n := 16
-	for _, s := range []string{c.ID, c.Method, c.Caller, c.Trace, "", gateway} {
-		n++
-		if len(s) >= 128 {
-			n++
-		}
-		n += len(s)
-	}
-	return int64(n + len(tensor.AppendNamed(nil, c.Inputs)))
-}
-
-// ModelProducer is a gateway's end of a [Model].
-type ModelProducer struct {
-	model   *Model
-	gateway string
-	stopped chan struct{}
-}
-
-// NewProducer is [queue.Queue.NewProducer].
-func (m *Model) NewProducer(gateway string) *ModelProducer {
-	return &ModelProducer{model: m, gateway: gateway, stopped: make(chan struct{})}
-}
-
-// Run is [queue.Producer.Run].
-func (p *ModelProducer) Run(ctx context.Context) error {
-	<-ctx.Done()
-	close(p.stopped)
-	return nil
-}
-
-// Do is [queue.Producer.Do].
-func (p *ModelProducer) Do(ctx context.Context, call queue.Call) (queue.Reply, error) {
-	e, _, err := p.model.accept(call, p.gateway, false)
-	if err != nil {
-		return queue.Reply{}, err
-	}
-	deadline := time.NewTimer(call.Timeout)
-	defer deadline.Stop()
-	select {
-	case r := <-e.reply:
-		return r, nil
-	case <-deadline.C:
-		p.model.withdraw(e)
-		return queue.Reply{}, fmt.Errorf("%w: %s", queue.ErrDeadline, call.Timeout)
-	case <-ctx.Done():
-		p.model.withdraw(e)
-		return queue.Reply{}, fmt.Errorf("call %s: %w", call.ID, context.Cause(ctx))
-	case <-p.stopped:
-		return queue.Reply{}, fmt.Errorf("%w: the gateway stopped", queue.ErrUnavailable)
-	}
-}
-
-// Submit is [queue.Producer.Submit].
-func (p *ModelProducer) Submit(_ context.Context, call queue.Call) (queue.Job, error) {
-	e, known, err := p.model.accept(call, p.gateway, true)
-	if err != nil {
-		return queue.Job{}, err
-	}
-	p.model.mu.Lock()
-	defer p.model.mu.Unlock()
-	if known != nil {
-		return known.Job, nil
-	}
-	return e.job.Job, nil
-}
-
-// Wait is [queue.Producer.Wait].
-func (p *ModelProducer) Wait(ctx context.Context, id string, wait time.Duration) (queue.Job, error) {
-	m := p.model
-	m.mu.Lock()
-	r := m.job(id)
-	m.mu.Unlock()
-	if r == nil {
-		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
-	}
-	over := time.NewTimer(wait)
-	defer over.Stop()
-	select {
-	case <-r.ended:
-	case <-over.C:
-	case <-ctx.Done():
-	case <-p.stopped:
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return r.Job, nil
 }

@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ func (m *Model) NewConsumer(runner, worker string, instance int) *ModelConsumer 
 	return &ModelConsumer{model: m, runner: runner, name: consumerName(worker, instance), held: map[string]*entry{}}
 }
 
+// key tells the attempts of a call apart.
+func key(c queue.Call) string { return fmt.Sprintf("%s %d", c.ID, c.Attempt) }
+
 func consumerName(worker string, instance int) string { return fmt.Sprintf("%s/%d", worker, instance) }
 
 // Cut is [queue.Consumer.Cut].
@@ -37,30 +41,62 @@ func (c *ModelConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error)
 		s.hush()
 		return cut, nil
 	}
+	if s.gate == queue.GatePaused {
+		return s.holdBack(cut, never), nil
+	}
+	if t < s.loop.all {
+		return s.holdBack(cut, s.loop.all), nil
+	}
 	if cut.Rows < ask.Enough && cut.Oldest < ask.Age {
 		s.want, s.until = ask.Enough, t-cut.Oldest+ask.Age
 		return cut, nil
 	}
-	for _, e := range m.batch(s, t, ask.Rows) {
-		e.owner, e.seen = c.name, t
-		if e.job != nil {
-			e.job.State, e.job.Started = queue.Running, at(t)
-		}
-		c.held[e.call.ID] = e
-		call := e.call
-		call.Timeout = e.deadline - e.accepted
-		cut.Deliveries = append(cut.Deliveries, queue.Delivery{
-			Call: call, Waited: t - e.accepted, Left: e.deadline - t, Suspect: e.lost > 0,
-		})
+	batch, held := m.batch(s, t, ask.Rows)
+	for _, e := range batch {
+		c.take(e, t, &cut)
 	}
 	s.want, s.until = 1, 0
-	if _, left, _ := s.waiting(); left > 0 {
+	_, left, _ := s.waiting()
+	switch {
+	case left > 0 && left <= held:
+		s.want, s.until = math.MaxInt, s.loop.hold
+		s.hush()
+		if len(batch) == 0 {
+			return s.holdBack(cut, s.loop.hold), nil
+		}
+	case left > 0:
 		cut.More = true
 		s.ring()
-	} else {
+	default:
 		s.hush()
 	}
 	return cut, nil
+}
+
+// never is a time that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// holdBack makes a cut say that nothing waits, and lets nobody be woken before
+// till.
+func (s *shelf) holdBack(cut queue.Cut, till time.Duration) queue.Cut {
+	s.want, s.until = math.MaxInt, till
+	s.hush()
+	cut.Calls, cut.Rows, cut.Oldest, cut.Newest, cut.Left = 0, 0, 0, 0, 0
+	return cut
+}
+
+// take makes a delivery of a call.
+func (c *ModelConsumer) take(e *entry, t time.Duration, cut *queue.Cut) {
+	e.owner, e.seen = c.name, t
+	if e.job != nil {
+		e.job.State, e.job.Started = queue.Running, at(t)
+	}
+	c.held[key(e.call)] = e
+	call := e.call
+	call.Timeout = e.deadline - e.accepted
+	cut.Deliveries = append(cut.Deliveries, queue.Delivery{
+		Call: call, Waited: t - e.accepted, Left: e.deadline - t, StartLeft: e.startBy - t, Suspect: e.suspect(),
+	})
 }
 
 func (s *shelf) facts(t time.Duration) queue.Facts {
@@ -70,7 +106,7 @@ func (s *shelf) facts(t time.Duration) queue.Facts {
 		if e.owner != "" {
 			return
 		}
-		if left := max(e.deadline-t, time.Microsecond); f.Left == 0 || left < f.Left {
+		if left := max(e.startBy-t, time.Microsecond); f.Left == 0 || left < f.Left {
 			f.Left = left
 		}
 	})
@@ -78,32 +114,70 @@ func (s *shelf) facts(t time.Duration) queue.Facts {
 }
 
 // batch picks what runs next: calls in order of lane and arrival, as long as
-// they fit. What has no time left, or has ended, is dropped on the way.
-func (m *Model) batch(s *shelf, t time.Duration, most int) []*entry {
-	var batch, dropped []*entry
+// they fit. What has no time left, or has ended, is dropped on the way; suspects
+// that have to wait are passed over, and counted.
+func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held int) {
+	var dropped []*entry
 	rows, full := 0, false
-	s.each(func(e *entry) {
-		switch {
-		case e.owner != "" || full:
-		case e.deadline <= t:
-			m.expire(s, e)
-			dropped = append(dropped, e)
-		case e.job != nil && e.job.State.Terminal():
-			dropped = append(dropped, e)
-		default:
-			alone := e.call.Group == "" || e.lost > 0
-			if len(batch) > 0 && (alone || rows+e.call.Rows > most) {
-				full = true
-				return
+	for _, lane := range s.order(t, m.config.Ageing) {
+		for _, e := range s.lanes[lane] {
+			switch {
+			case e.owner != "" || full:
+			case e.startBy <= t:
+				m.expire(s, e)
+				dropped = append(dropped, e)
+			case e.job != nil && e.job.State.Terminal():
+				dropped = append(dropped, e)
+			case e.suspect() && t < s.loop.hold:
+				held++
+			default:
+				alone := e.call.Group == "" || e.suspect()
+				if len(batch) > 0 && (alone || rows+e.call.Rows > most) {
+					full = true
+					continue
+				}
+				batch, rows = append(batch, e), rows+e.call.Rows
+				full = alone || rows >= most
 			}
-			batch, rows = append(batch, e), rows+e.call.Rows
-			full = alone || rows >= most
 		}
-	})
+	}
 	for _, e := range dropped {
 		s.remove(e)
 	}
-	return batch
+	return batch, held
+}
+
+// order is that of the lanes: high, normal, low, but every fourth time the one
+// first that has waited for too long behind others.
+func (s *shelf) order(t, ageing time.Duration) []int {
+	aged, since := -1, never
+	calls := [3]int{}
+	for lane := range s.lanes {
+		for _, e := range s.lanes[lane] {
+			if e.owner != "" {
+				continue
+			}
+			behind := lane > 0 && calls[0] > 0 || lane > 1 && calls[1] > 0
+			if behind && calls[lane] == 0 && t-e.accepted >= ageing && e.accepted < since {
+				aged, since = lane, e.accepted
+			}
+			calls[lane]++
+		}
+	}
+	if aged < 0 {
+		return []int{0, 1, 2}
+	}
+	s.turn = (s.turn + 1) % 4
+	if s.turn != 0 {
+		return []int{0, 1, 2}
+	}
+	order := []int{aged}
+	for lane := range s.lanes {
+		if lane != aged {
+			order = append(order, lane)
+		}
+	}
+	return order
 }
 
 // Wait is [queue.Consumer.Wait].
@@ -135,10 +209,10 @@ func (c *ModelConsumer) Release(_ context.Context, ds []queue.Delivery) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, d := range ds {
-		if e := c.held[d.ID]; e != nil && e.owner == c.name {
+		if e := c.held[key(d.Call)]; e != nil && e.owner == c.name {
 			m.release(m.shelf(c.runner), e)
 		}
-		delete(c.held, d.ID)
+		delete(c.held, key(d.Call))
 	}
 	return nil
 }
@@ -147,7 +221,10 @@ func (c *ModelConsumer) Release(_ context.Context, ds []queue.Delivery) error {
 func (m *Model) release(s *shelf, e *entry) (waits bool) {
 	e.owner = ""
 	switch {
-	case e.deadline <= now():
+	case e.job == nil && e.unwanted:
+		s.counted.Canceled++
+		s.remove(e)
+	case e.startBy <= now():
 		m.expire(s, e)
 		s.remove(e)
 	case e.job != nil && e.job.State.Terminal():
@@ -163,18 +240,22 @@ func (m *Model) release(s *shelf, e *entry) (waits bool) {
 }
 
 // Renew is [queue.Consumer.Renew].
-func (c *ModelConsumer) Renew(context.Context) (lost []string, err error) {
+func (c *ModelConsumer) Renew(context.Context) (queue.Renewal, error) {
 	c.model.mu.Lock()
 	defer c.model.mu.Unlock()
-	for id, e := range c.held {
-		if e.owner == c.name {
-			e.seen = now()
+	var r queue.Renewal
+	for k, e := range c.held {
+		switch {
+		case e.owner != c.name:
+			delete(c.held, k)
+			r.Lost = append(r.Lost, e.call.ID)
 			continue
+		case e.unwanted:
+			r.Canceled = append(r.Canceled, e.call.ID)
 		}
-		delete(c.held, id)
-		lost = append(lost, id)
+		e.seen = now()
 	}
-	return lost, nil
+	return r, nil
 }
 
 // Leave is [queue.Consumer.Leave].

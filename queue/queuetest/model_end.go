@@ -16,8 +16,8 @@ func (c *ModelConsumer) Finish(_ context.Context, outcomes []queue.Outcome) (que
 	s := m.shelf(c.runner)
 	var done queue.Finished
 	for _, o := range outcomes {
-		delete(c.held, o.Delivery.ID)
-		e := s.find(o.Delivery.ID)
+		delete(c.held, key(o.Delivery.Call))
+		e := s.delivered(o.Delivery)
 		if e == nil || (o.Reply.Err != nil && e.owner != c.name) {
 			done.Lost++
 			continue
@@ -55,6 +55,7 @@ func (m *Model) settle(e *entry, state queue.State, reply queue.Reply) bool {
 	e.job.State, e.job.Finished, e.job.Expires = state, at(t), at(t+m.config.Retention)
 	e.job.Err, e.job.reply = reply.Err, reply
 	close(e.job.ended)
+	e.unwanted = e.owner != "" && (state == queue.Canceled || state == queue.Expired)
 	return true
 }
 
@@ -72,9 +73,13 @@ func (m *Model) withdraw(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.shelf(e.call.Runner)
-	if s.find(e.call.ID) == e && e.owner == "" {
+	switch {
+	case s.find(e.call.ID) != e:
+	case e.owner == "":
 		s.remove(e)
 		s.counted.Canceled++
+	default:
+		e.unwanted = true
 	}
 }
 
@@ -87,13 +92,13 @@ func (m *Model) Cancel(_ context.Context, id string) (queue.Job, error) {
 		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
 	}
 	s := m.shelf(r.Runner)
-	if e := s.find(id); e != nil && m.settle(e, queue.Canceled, queue.Reply{}) {
+	if e := s.find(id); e != nil && e.job == r && m.settle(e, queue.Canceled, queue.Reply{}) {
 		s.counted.Canceled++
 		if e.owner == "" {
 			s.remove(e)
 		}
 	}
-	return r.Job, nil
+	return m.view(r), nil
 }
 
 // Sweep is [queue.Queue.Sweep].
@@ -103,7 +108,7 @@ func (m *Model) Sweep(_ context.Context, runner string) (queue.Swept, error) {
 	s, t := m.shelf(runner), now()
 	var swept queue.Swept
 	s.each(func(e *entry) {
-		if e.deadline > t || (e.job == nil && e.owner != "") {
+		if e.owner == "" && e.startBy > t || e.owner != "" && (e.deadline > t || e.job == nil) {
 			return
 		}
 		if m.expire(s, e) {
@@ -114,7 +119,7 @@ func (m *Model) Sweep(_ context.Context, runner string) (queue.Swept, error) {
 		}
 	})
 	s.each(func(e *entry) { m.takeBack(s, e, &swept) })
-	if rows, calls, _ := s.waiting(); calls > 0 && (rows >= s.want || t >= s.until) {
+	if rows, calls, _ := s.waiting(); calls > 0 && s.gate != queue.GatePaused && (rows >= s.want || t >= s.until) {
 		s.ring()
 	}
 	return swept, nil
@@ -125,21 +130,93 @@ func (m *Model) takeBack(s *shelf, e *entry, swept *queue.Swept) {
 	if e.owner == "" || now()-e.seen < m.config.Lease {
 		return
 	}
-	if e.lost++; e.lost < m.config.MaxLostLeases {
+	if e.lost++; e.lost > 1 {
+		m.noteCrash(s)
+	}
+	if e.lost < m.config.MaxLostLeases {
 		if m.release(s, e) {
 			swept.Reclaimed++
 		}
 		return
 	}
-	s.remove(e)
-	s.counted.Buried++
-	s.counted.DeadLetters++
-	failure := &queue.CallError{
-		Code: queue.CodeWorkerLost, Message: fmt.Sprintf("%d workers were lost while they ran the call", m.config.MaxLostLeases),
-	}
-	if m.settle(e, queue.Failed, queue.Reply{ID: e.call.ID, Err: failure}) {
+	if m.bury(s, e, fmt.Sprintf("lost with %d workers", m.config.MaxLostLeases),
+		fmt.Sprintf("%d workers were lost while they ran the call", m.config.MaxLostLeases)) {
 		swept.Buried++
 	}
+}
+
+// bury gives up a call, and reports whether that ended it.
+func (m *Model) bury(s *shelf, e *entry, reason, message string) bool {
+	s.remove(e)
+	s.counted.Buried++
+	s.letters = append(s.letters, &letter{
+		DeadLetter: queue.DeadLetter{
+			ID: fmt.Sprintf("%d-%d", now().Milliseconds(), s.counted.Buried), Runner: e.call.Runner, Reason: reason, Died: at(now()),
+			Accepted: at(e.accepted), Rows: e.call.Rows, Bytes: e.bytes, Call: e.call, Job: e.job != nil,
+		},
+	})
+	failure := &queue.CallError{Code: queue.CodeWorkerLost, Message: message}
+	return m.settle(e, queue.Failed, queue.Reply{ID: e.call.ID, Err: failure})
+}
+
+// Crashed is [queue.Consumer.Crashed].
+func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery) (buried int, err error) {
+	m := c.model
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.shelf(c.runner)
+	m.noteCrash(s)
+	for _, d := range ds {
+		delete(c.held, key(d.Call))
+		e := s.delivered(d)
+		if e == nil || e.owner != c.name {
+			continue
+		}
+		if len(ds) > 1 {
+			e.shared++
+		} else {
+			e.alone++
+		}
+		if e.alone < m.config.MaxCrashes {
+			m.release(s, e)
+			continue
+		}
+		if m.bury(s, e, fmt.Sprintf("crashed its instance %d times alone", m.config.MaxCrashes),
+			fmt.Sprintf("the instance crashed %d times while it ran this call alone", m.config.MaxCrashes)) {
+			buried++
+		}
+	}
+	return buried, nil
+}
+
+// loop is how often a runner has crashed lately.
+type loop struct {
+	crashed, streak int
+	at              time.Duration
+	finished        int64
+	// hold is until when suspects wait, all until when everything does.
+	hold, all time.Duration
+}
+
+// noteCrash notes that a runner crashed.
+func (m *Model) noteCrash(s *shelf) {
+	l, t := s.loop, now()
+	recent := t-l.at < time.Minute
+	l.streak++
+	if l.crashed++; !recent {
+		l.crashed = 1
+	}
+	if !recent || l.finished != s.counted.Finished {
+		l.streak = 1
+	}
+	pause := func(n int) time.Duration {
+		if n <= 3 || m.config.CrashBackoff == 0 {
+			return 0
+		}
+		return t + min(m.config.CrashBackoff<<(n-4), 30*time.Second)
+	}
+	l.at, l.finished, l.hold, l.all = t, s.counted.Finished, pause(l.crashed), pause(l.streak)
+	s.loop = l
 }
 
 // Job is [queue.Queue.Job].
@@ -150,7 +227,7 @@ func (m *Model) Job(_ context.Context, id string) (queue.Job, error) {
 	if r == nil {
 		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
 	}
-	return r.Job, nil
+	return m.view(r), nil
 }
 
 // Result is [queue.Queue.Result].

@@ -105,6 +105,15 @@ func (m *Model) Stats(_ context.Context, runners ...string) ([]queue.Stats, erro
 		rows, calls, oldest := s.waiting()
 		stats.WaitingRows, stats.Waiting, stats.Oldest = rows, calls, t-min(oldest, t)
 		stats.Workers = s.living(t, m.config.WorkerTTL)
+		stats.DeadLetters, stats.Gate, stats.Callers = len(s.letters), s.gate, s.callers()
+		stats.ResultBytes = m.kept(runner)
+		stats.Degraded = s.loop.crashed > 3 && t-s.loop.at < time.Minute
+		s.each(func(e *entry) {
+			if e.owner == "" {
+				l := &stats.Lanes[e.lane]
+				l.Calls, l.Rows, l.Oldest = l.Calls+1, l.Rows+e.call.Rows, max(l.Oldest, t-e.accepted)
+			}
+		})
 		out = append(out, stats)
 	}
 	return out, nil

@@ -59,7 +59,7 @@ var leases = []test{
 		v, w := s.consumer("v"), s.consumer("w")
 		s.wantCut(v, 1, "a")
 		s.Abandon("v", 0)
-		if lost := must(v.Renew(s.t.Context()))(s.t); len(lost) > 0 {
+		if lost := must(v.Renew(s.t.Context()))(s.t).Lost; len(lost) > 0 {
 			s.t.Errorf("lost %q before anything was taken back", lost)
 		}
 		if swept := s.sweep(); swept != (queue.Swept{}) {
@@ -68,13 +68,13 @@ var leases = []test{
 		s.Abandon("v", 0)
 		s.sweep()
 		s.wantCut(w, 1, "a")
-		if lost := must(v.Renew(s.t.Context()))(s.t); !slices.Equal(lost, ids[:1]) {
+		if lost := must(v.Renew(s.t.Context()))(s.t).Lost; !slices.Equal(lost, ids[:1]) {
 			s.t.Errorf("lost %q, want %q", lost, ids[:1])
 		}
-		if lost := must(v.Renew(s.t.Context()))(s.t); len(lost) > 0 {
+		if lost := must(v.Renew(s.t.Context()))(s.t).Lost; len(lost) > 0 {
 			s.t.Errorf("lost %q a second time", lost)
 		}
-		if lost := must(w.Renew(s.t.Context()))(s.t); len(lost) > 0 {
+		if lost := must(w.Renew(s.t.Context()))(s.t).Lost; len(lost) > 0 {
 			s.t.Errorf("the new owner lost %q", lost)
 		}
 	}},

@@ -25,6 +25,7 @@ var refuse = []test{
 			{"0", "-3", "1.5", "many", "", "nan", "1e3", "9999999999"},
 			{"7", "-1", "x", "1000000", "nan"},
 			{"now", "0x7", "5x", "99999999999999999"},
+			{"soon", "-5", "99999999999999999", ""},
 			{"never", "inf", "99999999999999999999", ""},
 		} {
 			for _, v := range values {
@@ -40,7 +41,7 @@ var refuse = []test{
 			s.t.Skip("there are no entries")
 		}
 		id := s.submit(of("a", 1))[0]
-		s.plantedAmong(func() { s.Plant(runner, s.sound("garbage", map[int]string{4: id})...) })
+		s.plantedAmong(func() { s.Assign(id, s.Plant(runner, s.sound("garbage", map[int]string{6: id})...)) })
 		if j := s.job(id); j.State != queue.Failed || j.Err == nil || j.Err.Code != queue.CodeMismatch {
 			s.t.Errorf("the job is %+v, want it failed with %s", j, queue.CodeMismatch)
 		}
@@ -71,7 +72,7 @@ var refuse = []test{
 // values beside the envelope changed, by their place.
 func (s *scene) sound(envelope string, change map[int]string) []string {
 	now := s.stats().At.Microseconds()
-	beside := []string{"1", fmt.Sprint(len(envelope)), fmt.Sprint(now), fmt.Sprint(now + 3_600_000_000), "", "g"}
+	beside := []string{"1", fmt.Sprint(len(envelope)), fmt.Sprint(now), fmt.Sprint(now + 3_600_000_000), fmt.Sprint(now + 3_600_000_000), "", "", "g"}
 	for place, value := range change {
 		beside[place] = value
 	}

@@ -5,55 +5,124 @@
 -- ARGV[1]  lane
 -- ARGV[2]  most calls queued and running        ARGV[3]  most bytes of them
 -- ARGV[4]  a worker is alive if it beat within so many ms; 0: none is needed
--- ARGV[5]  how many calls follow, each with
---          envelope, job id or "", rows, group, bytes, timeout in µs, method
+-- ARGV[5]  what a lone caller may have of both, in millionths; 0: no bound
+-- ARGV[6]  how long the runner needs for a row in ns; 0: not known
+-- ARGV[7]  most bytes kept of ended jobs
+-- ARGV[8]  how many calls follow, each with envelope, job id or "", rows, group,
+--          bytes, µs to begin in, µs to end in, method, caller or ""
 --
--- Returns now in µs, then for each call its entry, or "full", "no worker", or
--- "known" if there is a job with that id already.
-local lane, max_calls, max_bytes, ttl, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+-- Returns now in µs, then for each call "<lane> <entry> <calls before it>", or
+-- why not: "full", "caller", "late <expected wait in µs>", "closed", "kept",
+-- "no worker", or "known" if there is a job with that id already.
+--
+-- A caller that holds more than a sixteenth of the queue goes one lane lower, so
+-- that others need not wait behind all of it.
+local lane, max_calls, max_bytes, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local lone, row_time, max_kept, n = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local WHOLE = 1000000
+local HEAVY = WHOLE / 16
 local now = clock()
 local out = { int(now) }
+
 if ttl > 0 and call("ZCOUNT", WORKERS, int(now / 1000 - ttl), "+inf") == 0 then
 	for i = 1, n do out[i + 1] = "no worker" end
 	return out
 end
-local m = call("HMGET", METER, "bytes", "c" .. lane, "r" .. lane, "want", "until", "arrived", "n_accepted", "r1", "r2", "r3", "o" .. lane)
-for i = 1, 11 do m[i] = tonumber(m[i] or 0) end
-local bytes, waiting, rows, want, ring_from, arrived, accepted = m[1], m[2], m[3], m[4], m[5], m[6], m[7]
-local all = m[8] + m[9] + m[10]
+local m = call("HMGET", METER, "bytes", "want", "until", "arrived", "n_accepted", "gate", "kept",
+	"c1", "r1", "o1", "a1", "c2", "r2", "o2", "a2", "c3", "r3", "o3", "a3")
+for i = 1, 19 do m[i] = tonumber(m[i] or 0) end
+local bytes, arrived, accepted, kept = m[1], m[4], m[5], m[7]
+local c, r, o, seq = { m[8], m[12], m[16] }, { m[9], m[13], m[17] }, { m[10], m[14], m[18] }, { m[11], m[15], m[19] }
 local depth = call("XLEN", KEYS[1]) + call("XLEN", KEYS[2]) + call("XLEN", KEYS[3])
-if depth == 0 and (bytes ~= 0 or all ~= 0) then
-	bytes, waiting, rows, all = 0, 0, 0, 0
-	call("HSET", METER, "c1", 0, "r1", 0, "s1", 0, "c2", 0, "r2", 0, "s2", 0, "c3", 0, "r3", 0, "s3", 0)
+if depth == 0 and (bytes ~= 0 or r[1] + r[2] + r[3] ~= 0) then
+	bytes, c, r = 0, { 0, 0, 0 }, { 0, 0, 0 }
+	call("HSET", METER, "bytes", 0, "c1", 0, "r1", 0, "s1", 0, "c2", 0, "r2", 0, "s2", 0, "c3", 0, "r3", 0, "s3", 0)
+	call("DEL", CALLERS)
 end
-local was_waiting, added, due = waiting, 0, { "ZADD", DUE }
+
+-- What callers hold, before and with this script.
+local held, gained = {}, {}
+local function holds(caller)
+	if not held[caller] then
+		held[caller] = tonumber(call("HGET", CALLERS, caller) or 0)
+		gained[caller] = 0
+	end
+	return held[caller] + gained[caller]
+end
+
+-- What one caller may have, where several have calls.
+local function most_of(caller)
+	local callers = call("HLEN", CALLERS)
+	for other, part in pairs(gained) do
+		if held[other] == 0 and (part > 0 or other == caller) then callers = callers + 1 end
+	end
+	return lone / math.max(callers, 1)
+end
+
+local added, due, index, touched = 0, { "ZADD", DUE }, { "ZADD", JOBS }, {}
 for i = 0, n - 1 do
-	local a = 5 + i * 7
-	local envelope, job, r, group, b, timeout, method =
-		ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4], tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6]), ARGV[a + 7]
+	local a = 8 + i * 9
+	local job, rows, b, caller = ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 5]), ARGV[a + 9]
+	local left = tonumber(ARGV[a + 6])
+	local to, part, why = lane, 0, nil
+	if caller ~= "" then
+		part = math.ceil(WHOLE * math.max(1 / max_calls, b / max_bytes))
+		if holds(caller) > HEAVY then to = math.min(lane + 1, 3) end
+	end
+	local calls_before, rows_before = 0, 0
+	for l = 1, to do calls_before, rows_before = calls_before + c[l], rows_before + r[l] end
+	local wait = rows_before * row_time / 1000
 	if job ~= "" and call("EXISTS", JOB .. job) == 1 then
-		out[i + 2] = "known"
+		why = "known"
+	elseif m[6] == 2 then
+		why = "closed"
 	elseif depth >= max_calls or bytes + b > max_bytes then
-		out[i + 2] = "full"
+		why = "full"
+	elseif part > 0 and lone > 0 and (depth * 2 >= max_calls or bytes * 2 >= max_bytes)
+		and holds(caller) > 0 and holds(caller) + part > most_of(caller) then
+		why = "caller"
+	elseif wait > left then
+		why = "late " .. int(wait)
+	elseif job ~= "" and kept >= max_kept then
+		why = "kept"
+	end
+	if why then
+		out[i + 2] = why
 	else
-		local deadline = int(now + timeout)
-		local id = call("XADD", KEYS[lane], "*", "e", envelope, "m",
-			ARGV[a + 3] .. " " .. ARGV[a + 5] .. " " .. out[1] .. " " .. deadline .. " " .. job .. " " .. group)
-		due[#due + 1] = deadline
-		due[#due + 1] = lane .. ":" .. id
+		local start_by, deadline = int(now + left), int(now + tonumber(ARGV[a + 7]))
+		local share = part > 0 and int(part) .. "@" .. caller or ""
+		local id = call("XADD", KEYS[to], "*", "e", ARGV[a + 1], "m",
+			table.concat({ ARGV[a + 3], ARGV[a + 5], out[1], start_by, deadline, share, job, ARGV[a + 4] }, " "))
+		due[#due + 1] = start_by
+		due[#due + 1] = to .. ":" .. id
+		seq[to] = seq[to] + 1
 		if job ~= "" then
-			call("HSET", JOB .. job, "state", "queued", "lane", lane, "entry", id, "method", method,
-				"rows", ARGV[a + 3], "created", out[1], "deadline", deadline)
+			call("HSET", JOB .. job, "state", "queued", "lane", to, "asked", lane, "entry", id, "method", ARGV[a + 8],
+				"rows", ARGV[a + 3], "created", out[1], "start_by", start_by, "deadline", deadline, "seq", int(seq[to]))
+			index[#index + 1] = out[1]
+			index[#index + 1] = job
 		end
-		depth, bytes, waiting, rows, all, arrived, added = depth + 1, bytes + b, waiting + 1, rows + r, all + r, arrived + r, added + 1
-		out[i + 2] = id
+		if part > 0 then gained[caller] = gained[caller] + part end
+		if c[to] == 0 then o[to] = now end
+		c[to], r[to], touched[to] = c[to] + 1, r[to] + rows, true
+		depth, bytes, arrived, added = depth + 1, bytes + b, arrived + rows, added + 1
+		out[i + 2] = to .. " " .. id .. " " .. int(calls_before)
 	end
 end
-if added > 0 then
-	call(unpack(due))
-	call("HSET", METER, "bytes", int(bytes), "c" .. lane, int(waiting), "r" .. lane, int(rows),
-		"newest", out[1], "arrived", int(arrived), "n_accepted", int(accepted + added),
-		"o" .. lane, int(was_waiting > 0 and m[11] or now))
-	if all >= want or now >= ring_from then ring() end
+if added == 0 then return out end
+call(unpack(due))
+if #index > 2 then call(unpack(index)) end
+for caller, part in pairs(gained) do
+	if part > 0 then call("HINCRBY", CALLERS, caller, int(part)) end
 end
+local set = { "HSET", METER, "bytes", int(bytes), "newest", out[1], "arrived", int(arrived), "n_accepted", int(accepted + added) }
+for l in pairs(touched) do
+	local at = #set
+	set[at + 1], set[at + 2] = "c" .. l, int(c[l])
+	set[at + 3], set[at + 4] = "r" .. l, int(r[l])
+	set[at + 5], set[at + 6] = "o" .. l, int(o[l])
+	set[at + 7], set[at + 8] = "a" .. l, int(seq[l])
+end
+call(unpack(set))
+if m[6] == 0 and (r[1] + r[2] + r[3] >= m[2] or now >= m[3]) then ring() end
 return out

@@ -10,5 +10,5 @@ local lane, id = tonumber(ARGV[1]), ARGV[2]
 local fs = fetch(lane, id)
 if not fs then return 0 end
 bury(lane, id, fs, ARGV[3])
-if ARGV[4] ~= "" then finish(ARGV[4], "failed", clock(), tonumber(ARGV[6]), "result", ARGV[5]) end
+if ARGV[4] ~= "" then finish(ARGV[4], lane, id, "failed", clock(), tonumber(ARGV[6]), nil, ARGV[5]) end
 return 1

@@ -6,22 +6,28 @@
 -- ARGV[4]  retention of an ended job in ms
 --
 -- Returns "removed" if it waited and will not run, "running" if it is in
--- flight (its result will be dropped), "gone" if it has ended.
+-- flight (its result will be dropped, and its worker learns of it), "gone" if it
+-- has ended.
 local job, lane, id, retention = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 if job ~= "" then
 	local rec = call("HMGET", JOB .. job, "lane", "entry")
 	if not rec[1] then return "gone" end
 	lane, id = tonumber(rec[1]), rec[2]
-	if not finish(job, "canceled", clock(), retention) then return "gone" end
+end
+local fs = fetch(lane, id)
+if job ~= "" then
+	if not finish(job, lane, id, "canceled", clock(), retention, fs) then return "gone" end
 	call("HINCRBY", METER, "n_canceled", 1)
 end
-local who = owner(lane, id)
-if who and who ~= RELEASED then return "running" end
-local fs = fetch(lane, id)
 if not fs then return "gone" end
-local r, b, t = plain(fs)
+local who = owner(lane, id)
+if who and who ~= RELEASED then
+	call("SADD", CANCELED, lane .. ":" .. id)
+	return "running"
+end
+local r, b, t, _, _, c = plain(fs)
 waits(lane, -1, -(r or 1), who and -1 or 0)
-drop(lane, id, b or 0)
+drop(lane, id, b or 0, c or "")
 refresh(lane, tonumber(t or 0))
 if job == "" then call("HINCRBY", METER, "n_canceled", 1) end
 return "removed"

@@ -8,19 +8,22 @@
 -- ARGV[4]  or the oldest has waited so long, in µs
 -- ARGV[5]  retention of an ended job in ms
 -- ARGV[6]  take no further call once the batch has so many bytes
+-- ARGV[7]  a lane has waited too long if its oldest has, for so many µs
 --
 -- Returns now in µs, calls, rows, age of the oldest and of the newest, µs to
 -- the nearest deadline or -1, rows arrived so far: all as they were before;
 -- then 1 if calls are left waiting behind the batch, then the batch: for each
 -- call lane, entry, leases it lost, and its fields e and m.
 --
--- A call without a group is taken alone, and so is one that lost a lease: it
--- may be what took its worker down.
+-- A call without a group is taken alone, and so is one whose worker was lost or
+-- whose instance crashed: it may be to blame. Lanes go high, normal, low; but
+-- every fourth batch begins with a lane that has waited too long.
 local consumer, most, enough, age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local retention, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
+local retention, most_bytes, ageing = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = clock()
-local m = call("HMGET", METER, "c1", "c2", "c3", "r1", "r2", "r3", "o1", "o2", "o3", "s1", "s2", "s3", "newest", "arrived", "bytes")
-for i = 1, 15 do m[i] = tonumber(m[i] or 0) end
+local m = call("HMGET", METER, "c1", "c2", "c3", "r1", "r2", "r3", "o1", "o2", "o3", "s1", "s2", "s3", "newest", "arrived", "bytes",
+	"gate", "hold", "all", "turn")
+for i = 1, 19 do m[i] = tonumber(m[i] or 0) end
 local c, r, o, s = { m[1], m[2], m[3] }, { m[4], m[5], m[6] }, { m[7], m[8], m[9] }, { m[10], m[11], m[12] }
 local calls, rows, oldest = c[1] + c[2] + c[3], r[1] + r[2] + r[3], now
 for lane = 1, 3 do
@@ -29,11 +32,24 @@ end
 local due = call("ZRANGE", DUE, 0, 0, "WITHSCORES")[2]
 local out = { int(now), int(calls), int(rows), int(now - oldest), int(math.max(now - m[13], 0)),
 	due and int(math.max(due - now, 0)) or "-1", int(m[14]), 0 }
+
+-- Nothing goes out, for now: nobody is to be woken before the time, or at all.
+local NEVER = 9007199254740991
+local function hold_back(till)
+	call("HSET", METER, "want", int(NEVER), "until", int(till))
+	call("DEL", BELL)
+	for i = 2, 5 do out[i] = 0 end
+	out[6], out[8] = "-1", 0
+	return out
+end
+
 if calls == 0 then
 	call("HSET", METER, "want", 1, "until", 0)
 	call("DEL", BELL)
 	return out
 end
+if m[16] == 1 then return hold_back(NEVER) end
+if now < m[18] then return hold_back(m[18]) end
 if rows < enough and now - oldest < age then
 	call("HSET", METER, "want", int(enough), "until", int(oldest + age))
 	return out
@@ -45,29 +61,36 @@ local waited, running = { "ZREM", DUE }, { "ZADD", RUNNING }
 -- When the last call was accepted that was taken from each lane.
 local passed = {}
 
+-- How many suspects stay where they are, until the time for them comes.
+local held_back = 0
+
 -- Takes a call into the batch and returns true, or false if it does not fit.
 -- What must not run, or cannot, is dropped and counts as taken.
 local function take(lane, id, fs, released)
-	local vrows, vbytes, accepted, deadline, job, group = plain(fs)
+	local vrows, vbytes, accepted, start_by, deadline, share, job, group = plain(fs)
 	local vr = tonumber(vrows) or 1
 	local state, gone = nil, false
 	if not vrows then
 		bury(lane, id, fs, UNSOUND)
 		gone = true
-	elseif tonumber(deadline) <= now then
-		drop(lane, id, vbytes)
+	elseif tonumber(start_by) <= now then
+		drop(lane, id, vbytes, share)
 		gone = true
-		if job == "" or finish(job, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
+		if job == "" or finish(job, lane, id, "expired", now, retention, fs) then call("HINCRBY", METER, "n_expired", 1) end
 	elseif job ~= "" then
-		state = call("HGET", JOB .. job, "state")
+		state = state_of(job, lane, id)
 		if not state or terminal(state) then
-			drop(lane, id, vbytes)
+			drop(lane, id, vbytes, share)
 			gone = true
 		end
 	end
 	if not gone then
-		local lost = released and tonumber(call("HGET", CRASHES, lane .. ":" .. id) or 0) or 0
-		local single = group == "" or lost > 0
+		local suspect = released and call("HEXISTS", CRASHES, lane .. ":" .. id) or 0
+		if suspect == 1 and now < m[17] then
+			held_back = held_back + 1
+			return true
+		end
+		local single = group == "" or suspect == 1
 		if alone or (taken > 0 and (single or taken + vr > most)) then return false end
 		alone, taken, bytes = single, taken + vr, bytes + #fs[2]
 		local member = lane .. ":" .. id
@@ -79,7 +102,7 @@ local function take(lane, id, fs, released)
 		end
 		if released then call("XCLAIM", KEYS[lane], GROUP, consumer, 0, id, "JUSTID") end
 		local at = #out
-		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, lost, fs[2], fs[4]
+		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, suspect, fs[2], fs[4]
 	end
 	c[lane], r[lane], passed[lane] = c[lane] - 1, r[lane] - vr, tonumber(accepted)
 	if released then s[lane] = s[lane] - 1 end
@@ -89,11 +112,11 @@ end
 
 -- Calls given back are older than any that were never delivered.
 local function take_released(lane)
-	local from = "-"
-	while s[lane] > 0 and not full do
+	local from, before = "-", held_back
+	while s[lane] > held_back - before and not full do
 		local ps = call("XPENDING", KEYS[lane], GROUP, from, "+", 32, RELEASED)
 		if #ps == 0 then
-			s[lane] = 0
+			s[lane] = held_back - before
 			return
 		end
 		for _, p in ipairs(ps) do
@@ -147,11 +170,31 @@ local function take_new(lane)
 	end
 end
 
-for lane = 1, 3 do
+-- The lane that this batch begins with because it has waited too long, or nil.
+local function aged()
+	local first, oldest_of_all
+	for lane = 2, 3 do
+		local behind = c[1] > 0 or (lane == 3 and c[2] > 0)
+		if c[lane] > 0 and behind and now - o[lane] >= ageing and o[lane] < (oldest_of_all or now + 1) then
+			first, oldest_of_all = lane, o[lane]
+		end
+	end
+	if not first then return nil end
+	call("HSET", METER, "turn", int((m[19] + 1) % 4))
+	return m[19] == 3 and first or nil
+end
+
+local function take_from(lane)
 	if c[lane] > 0 and not full then
 		if s[lane] > 0 then take_released(lane) end
 		if not full then take_new(lane) end
 	end
+end
+
+local first = aged()
+if first then take_from(first) end
+for lane = 1, 3 do
+	if lane ~= first then take_from(lane) end
 end
 if #waited > 2 then call(unpack(waited)) end
 if #running > 2 then call(unpack(running)) end
@@ -176,7 +219,12 @@ for lane = 1, 3 do
 	end
 end
 call(unpack(set))
-if left > 0 then
+if left > 0 and left <= held_back then
+	-- All that is left has to wait.
+	call("HSET", METER, "want", int(NEVER), "until", int(m[17]))
+	call("DEL", BELL)
+	if taken == 0 then out[2], out[3], out[4], out[5], out[6] = 0, 0, 0, 0, "-1" end
+elseif left > 0 then
 	out[8] = 1
 	ring()
 else

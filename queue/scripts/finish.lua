@@ -6,26 +6,28 @@
 -- ARGV[1]  consumer
 -- ARGV[2]  retention of an ended job in ms
 -- ARGV[3]  how many calls follow, each with
---          lane, entry, "ok" or "failed", rows, bytes, job id or "", result of the job or ""
+--          lane, entry, "ok" or "failed", rows, bytes, the caller's share or "",
+--          job id or "", result of the job or ""
 --
 -- Returns for each call 1, or 0 if it had ended or is not this worker's to fail.
 local consumer, retention, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = clock()
 local m = call("HMGET", METER, "s1", "s2", "s3", "bytes", "n_finished", "n_finished_rows")
 for i = 1, 6 do m[i] = tonumber(m[i] or 0) end
-local crashes = call("EXISTS", CRASHES) == 1
-local out, calls, rows, bytes = {}, 0, 0, 0
+local marked = call("EXISTS", CRASHES, CANCELED) > 0
+local out, calls, rows, bytes, shares = {}, 0, 0, 0, {}
 local running, of, waited = { "ZREM", RUNNING }, { {}, {}, {} }, {}
 for i = 1, n do
-	local a = i * 7 - 3
-	local lane, id, ok, r, job, result = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2] == "ok", ARGV[a + 3], ARGV[a + 5], ARGV[a + 6]
+	local a = i * 8 - 4
+	local lane, id, ok, r, job, result = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2] == "ok", ARGV[a + 3], ARGV[a + 6], ARGV[a + 7]
 	out[i] = 0
 	local has = (m[lane] > 0 or not ok) and owner(lane, id)
 	if ok or has == consumer then
 		if job == "" then
 			out[i] = 1 -- if the entry is still there
 		else
-			if finish(job, ok and "succeeded" or "failed", now, retention, "result", result) then out[i] = 1 end
+			local fs = not ok and fetch(lane, id) or nil
+			if finish(job, lane, id, ok and "succeeded" or "failed", now, retention, fs, result) then out[i] = 1 end
 			running[#running + 1] = lane .. ":" .. id
 		end
 		if has == RELEASED then
@@ -33,30 +35,34 @@ for i = 1, n do
 			call("ZREM", DUE, lane .. ":" .. id)
 			waited[lane] = true
 		end
-		if crashes then call("HDEL", CRASHES, lane .. ":" .. id) end
+		if marked then
+			call("HDEL", CRASHES, lane .. ":" .. id)
+			call("SREM", CANCELED, lane .. ":" .. id)
+		end
 		table.insert(of[lane], i)
 	end
 end
 
 local function ended(i)
-	local a = i * 7 - 3
+	local a = i * 8 - 4
 	calls, rows, bytes = calls + 1, rows + ARGV[a + 3], bytes + ARGV[a + 4]
+	add_share(shares, ARGV[a + 5])
 end
 
 -- Takes entries off a lane. If all were pending then all were there, and one
 -- command does.
 local function take_off(lane, is)
 	local ack, del = { "XACK", KEYS[lane], GROUP }, { "XDEL", KEYS[lane] }
-	for k, i in ipairs(is) do ack[k + 3], del[k + 2] = ARGV[i * 7 - 2], ARGV[i * 7 - 2] end
+	for k, i in ipairs(is) do ack[k + 3], del[k + 2] = ARGV[i * 8 - 3], ARGV[i * 8 - 3] end
 	if call(unpack(ack)) == #is then
 		call(unpack(del))
 		for _, i in ipairs(is) do ended(i) end
 		return
 	end
 	for _, i in ipairs(is) do
-		if call("XDEL", KEYS[lane], ARGV[i * 7 - 2]) == 1 then
+		if call("XDEL", KEYS[lane], ARGV[i * 8 - 3]) == 1 then
 			ended(i)
-		elseif ARGV[i * 7 + 2] == "" then
+		elseif ARGV[i * 8 + 2] == "" then
 			out[i] = 0
 		end
 	end
@@ -68,6 +74,7 @@ for lane = 1, 3 do
 end
 if #running > 2 then call(unpack(running)) end
 if calls > 0 then
+	give_back(shares)
 	call("HSET", METER, "bytes", int(math.max(m[4] - bytes, 0)),
 		"n_finished", int(m[5] + calls), "n_finished_rows", int(m[6] + rows))
 end

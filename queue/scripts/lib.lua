@@ -3,7 +3,8 @@
 -- KEYS[1..3] calls of the lanes high, normal, low   KEYS[4]  meter
 -- KEYS[5]    due         KEYS[6]  running           KEYS[7]  crashes
 -- KEYS[8]    bell        KEYS[9]  dead              KEYS[10] workers
--- KEYS[11]   beats       KEYS[12] what the keys of job records begin with
+-- KEYS[11]   beats       KEYS[12] callers           KEYS[13] canceled
+-- KEYS[14]   jobs        KEYS[15] kept              KEYS[16] what the keys of job records begin with
 --
 -- The meter's fields, kept by every step that changes what waits. A call waits
 -- while it is undelivered or owned by the consumer "released".
@@ -11,14 +12,23 @@
 --   c<lane> r<lane>  calls and rows that wait
 --   o<lane>          when the oldest of them was accepted
 --   s<lane>          how many of them are owned by "released"
+--   a<lane>          calls accepted into the lane so far
 --   newest           when a call was last accepted
 --   want until       ring when so many rows wait, or from this time on
 --   arrived          rows accepted so far
+--   turn             batches cut while a lane that goes last had waited too long
+--   gate             1: nothing goes out, 2: nothing comes in
+--   crashed streak   crashes within a minute of each other, those with nothing
+--   at hold all      finished between them, and when the last was; suspects wait
+--                    until hold, all calls until all
+--   at_finished      n_finished at the last crash
+--   kept             bytes of the records of ended jobs
 --   dead             bytes of the dead letters
+--   audit            how far the audit of jobs has come
 --   n_<event>        calls accepted, finished, expired, canceled, buried so far
 local GROUP, RELEASED = "workers", "released"
-local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, JOB =
-	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELED, JOBS, KEPT, JOB =
+	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local call = redis.call
 
 -- How many dead letters are kept, and how many bytes of them.
@@ -39,15 +49,15 @@ local function values(fields)
 	return v
 end
 
--- What scripts see of an entry without decoding its envelope: rows, bytes,
--- accepted, deadline, job id or "", group, as text; nil if it is not as accept
--- writes it.
+-- What scripts see of an entry without decoding its envelope, as text: rows,
+-- bytes, accepted, when execution must have begun, deadline, the caller's share
+-- or "", job id or "", group; nil if it is not as accept writes it.
 local UNSOUND = "fields are missing or contradict each other"
 local function plain(fs)
 	if #fs ~= 4 or fs[1] ~= "e" or fs[3] ~= "m" then return nil end
-	local r, b, t, d, j, g = string.match(fs[4], "^(%d+) (%d+) (%d+) (%d+) (%S*) (.*)$")
-	if not r or #r > 9 or #t > 16 or #d > 16 or tonumber(r) < 1 or tonumber(b) ~= #fs[2] then return nil end
-	return r, b, t, d, j, g
+	local r, b, t, s, d, c, j, g = string.match(fs[4], "^(%d+) (%d+) (%d+) (%d+) (%d+) (%S*) (%S*) (.*)$")
+	if not r or #r > 9 or #t > 16 or #s > 16 or #d > 16 or tonumber(r) < 1 or tonumber(b) ~= #fs[2] then return nil end
+	return r, b, t, s, d, c, j, g
 end
 
 -- The smallest id behind one.
@@ -73,24 +83,48 @@ local function fetch(lane, id)
 	return e and e[2]
 end
 
--- Takes an entry off its stream. Its bytes are given back only if it was there.
-local function drop(lane, id, bytes)
-	call("XACK", KEYS[lane], GROUP, id)
-	if call("XDEL", KEYS[lane], id) == 1 and call("HINCRBY", METER, "bytes", 0 - bytes) < 0 then
-		call("HSET", METER, "bytes", 0) -- a foreign hand put it there
+-- Gives a caller back what its calls had of the queue: shares as they are in
+-- the entries, <millionths of the queue>@<caller>, added up by caller.
+local function give_back(shares)
+	for caller, part in pairs(shares) do
+		if call("HINCRBY", CALLERS, caller, 0 - part) <= 0 then call("HDEL", CALLERS, caller) end
 	end
-	call("ZREM", DUE, lane .. ":" .. id)
-	call("ZREM", RUNNING, lane .. ":" .. id)
-	call("HDEL", CRASHES, lane .. ":" .. id)
+end
+
+-- Adds a share to those of its caller.
+local function add_share(shares, share)
+	if share == "" then return end
+	local part, caller = string.match(share, "^(%d+)@(.+)$")
+	if part then shares[caller] = (shares[caller] or 0) + part end
+end
+
+-- Takes an entry off its stream. What it counts for is given back only if it
+-- was there.
+local function drop(lane, id, bytes, share)
+	local member = lane .. ":" .. id
+	call("XACK", KEYS[lane], GROUP, id)
+	if call("XDEL", KEYS[lane], id) == 1 then
+		if call("HINCRBY", METER, "bytes", 0 - bytes) < 0 then
+			call("HSET", METER, "bytes", 0) -- a foreign hand put it there
+		end
+		local shares = {}
+		add_share(shares, share)
+		give_back(shares)
+	end
+	call("ZREM", DUE, member)
+	call("ZREM", RUNNING, member)
+	call("HDEL", CRASHES, member)
+	call("SREM", CANCELED, member)
 end
 
 -- Gives up an entry: it leaves its lane and is kept as a dead letter, for as
 -- long as there is room.
 local function bury(lane, id, fs, reason)
-	local v, _, b = values(fs), plain(fs)
-	local e = v.e or ""
+	local v, e = values(fs), ""
+	local _, b, _, _, _, c = plain(fs)
+	e = v.e or ""
 	call("XADD", DEAD, "*", "reason", reason, "lane", lane, "entry", id, "e", e, "m", v.m or "")
-	drop(lane, id, b or 0)
+	drop(lane, id, b or 0, c or "")
 	call("HINCRBY", METER, "n_buried", 1)
 	local kept = call("HINCRBY", METER, "dead", #e)
 	while kept > DEAD_BYTES or call("XLEN", DEAD) > DEAD_CALLS do
@@ -140,32 +174,49 @@ local function terminal(state)
 	return state == "succeeded" or state == "failed" or state == "canceled" or state == "expired"
 end
 
--- Ends a job unless it has ended: the one place where a state becomes terminal.
-local function finish(id, state, now, retention, field, value)
+-- The state of the job that an entry stands for; nil if it is not there any more,
+-- or was queued again and another entry stands for it.
+local function state_of(job, lane, id)
+	local v = call("HMGET", JOB .. job, "state", "lane", "entry")
+	return v[3] == id and v[2] == tostring(lane) and v[1] or nil
+end
+
+-- Ends the job of an entry unless it has ended: the one place where a state
+-- becomes terminal. fs are the fields of the entry: what it takes to run it again
+-- is kept unless it succeeded.
+local function finish(id, lane, entry, state, now, retention, fs, result)
 	local key = JOB .. id
-	local was = call("HGET", key, "state")
+	local was = state_of(id, lane, entry)
 	if not was or terminal(was) then return false end
-	call("HSET", key, "state", state, "finished", int(now), "expires", int(now + retention * 1000))
-	if field then call("HSET", key, field, value) end
+	local e = fs and state ~= "succeeded" and fs[2] or ""
+	local size = #e + #(result or "")
+	call("HSET", key, "state", state, "finished", int(now), "expires", int(now + retention * 1000), "size", size)
+	if result then call("HSET", key, "result", result) end
+	if e ~= "" then call("HSET", key, "call", e, "group", (select(8, plain(fs))) or "") end
 	call("PEXPIRE", key, retention)
+	call("ZADD", KEPT, int(now + retention * 1000), size .. ":" .. id)
+	call("HINCRBY", METER, "kept", size)
 	return true
 end
 
 -- Gives a delivered call back. It waits again, at its old place, and true is
 -- returned, unless it has no time left or its job has ended.
 local function release(lane, id, fs, now, retention)
-	local r, b, t, d, j = plain(fs)
+	local r, b, t, s, d, c, j = plain(fs)
 	if not r then
 		bury(lane, id, fs, UNSOUND)
 		return false
 	end
-	local state = j ~= "" and (call("HGET", JOB .. j, "state") or "expired") or nil
-	if tonumber(d) <= now then
-		if not state or finish(j, "expired", now, retention) then call("HINCRBY", METER, "n_expired", 1) end
+	local state = j ~= "" and (state_of(j, lane, id) or "expired") or nil
+	if state == nil and call("SISMEMBER", CANCELED, lane .. ":" .. id) == 1 then
+		state = "canceled"
+		call("HINCRBY", METER, "n_canceled", 1)
+	elseif tonumber(s) <= now then
+		if not state or finish(j, lane, id, "expired", now, retention, fs) then call("HINCRBY", METER, "n_expired", 1) end
 		state = "expired"
 	end
 	if terminal(state) then
-		drop(lane, id, b)
+		drop(lane, id, b, c)
 		return false
 	end
 	call("XCLAIM", KEYS[lane], GROUP, RELEASED, 0, id, "JUSTID")
@@ -174,10 +225,33 @@ local function release(lane, id, fs, now, retention)
 		call("HSET", METER, "o" .. lane, t)
 	end
 	waits(lane, 1, r, 1)
-	call("ZADD", DUE, d, lane .. ":" .. id)
+	call("ZADD", DUE, s, lane .. ":" .. id)
 	if state then
 		call("ZREM", RUNNING, lane .. ":" .. id)
 		call("HSET", JOB .. j, "state", "queued", "started", 0)
 	end
 	return true
+end
+
+-- Marks of a call that may be to blame for a crash: crashes in company, crashes
+-- alone, leases lost.
+local function marks(member)
+	local v = call("HGET", CRASHES, member)
+	if not v then return 0, 0, 0 end
+	local shared, alone, lost = string.match(v, "^(%d+) (%d+) (%d+)$")
+	return tonumber(shared or 0), tonumber(alone or 0), tonumber(lost or 0)
+end
+
+-- Notes that a runner crashed, at now. After the third within a minute, what may
+-- be to blame waits: backoff µs, then twice as long and so on, half a minute at
+-- most. So does everything if nothing was finished between crashes.
+local function note_crash(now, backoff)
+	local m = call("HMGET", METER, "crashed", "streak", "at", "n_finished", "at_finished")
+	for i = 1, 5 do m[i] = tonumber(m[i] or 0) end
+	local recent = now - m[3] < 60000000
+	local crashed = recent and m[1] + 1 or 1
+	local streak = recent and m[4] == m[5] and m[2] + 1 or 1
+	local function pause(n) return n > 3 and now + math.min(backoff * 2 ^ (n - 4), 30000000) or 0 end
+	call("HSET", METER, "crashed", int(crashed), "streak", int(streak), "at", int(now), "at_finished", int(m[4]),
+		"hold", int(backoff > 0 and pause(crashed) or 0), "all", int(backoff > 0 and pause(streak) or 0))
 end

@@ -6,6 +6,7 @@
 -- ARGV[2]  lease in ms, or 0 to take nothing back
 -- ARGV[3]  how many leases a call may lose before it is given up
 -- ARGV[4]  the result of a job that is
+-- ARGV[5]  how long a runner that crashes in a loop waits at first, in µs
 --
 -- Returns 1 if there may be more to do, how many expired, how many were taken
 -- back, how many entries had lost their payload, and then the envelopes of
@@ -27,13 +28,14 @@ end
 local oldest = {}
 for _, member in ipairs(overdue(DUE)) do
 	local lane, id = tonumber(string.sub(member, 1, 1)), string.sub(member, 3)
-	local r, b, t, _, j = plain(fetch(lane, id) or {})
+	local fs = fetch(lane, id) or {}
+	local r, b, t, _, _, c, j = plain(fs)
 	local who = r and owner(lane, id)
 	call("ZREM", DUE, member)
 	if r and (not who or who == RELEASED) then
 		waits(lane, -1, -r, who and -1 or 0)
-		drop(lane, id, b)
-		if j == "" or finish(j, "expired", now, retention) then expired = expired + 1 end
+		drop(lane, id, b, c)
+		if j == "" or finish(j, lane, id, "expired", now, retention, fs) then expired = expired + 1 end
 		oldest[lane] = math.min(oldest[lane] or now, t)
 		seen_bytes = seen_bytes + b
 		if seen_bytes > BYTES then
@@ -44,33 +46,54 @@ for _, member in ipairs(overdue(DUE)) do
 end
 for lane, t in pairs(oldest) do refresh(lane, t) end
 for _, member in ipairs(overdue(RUNNING)) do
-	local _, _, _, _, j = plain(fetch(tonumber(string.sub(member, 1, 1)), string.sub(member, 3)) or {})
-	if j and j ~= "" and finish(j, "expired", now, retention) then expired = expired + 1 end
+	local lane, id = tonumber(string.sub(member, 1, 1)), string.sub(member, 3)
+	local fs = fetch(lane, id) or {}
+	local _, _, _, _, _, _, j = plain(fs)
+	if j and j ~= "" and finish(j, lane, id, "expired", now, retention, fs) then
+		expired = expired + 1
+		call("SADD", CANCELED, member)
+	end
 	call("ZREM", RUNNING, member)
 end
 if expired > 0 then call("HINCRBY", METER, "n_expired", expired) end
 
+-- Records of ended jobs that Redis has dropped.
+local old = call("ZRANGEBYSCORE", KEPT, "-inf", int(now / 1000), "LIMIT", 0, LIMIT)
+for _, member in ipairs(old) do
+	local size, id = string.match(member, "^(%d+):(.+)$")
+	call("ZREM", KEPT, member)
+	if call("EXISTS", JOB .. id) == 0 then call("ZREM", JOBS, id) end
+	if call("HINCRBY", METER, "kept", 0 - size) < 0 then call("HSET", METER, "kept", 0) end
+end
+if #old == LIMIT then out[1] = 1 end
+
 -- A call that lost its worker is given back with a mark, so that it runs alone.
+-- Losing a second one is as suspicious as a crash.
 local function take_back(lane, id)
 	local fs = fetch(lane, id)
 	if not fs then
 		call("XACK", KEYS[lane], GROUP, id)
 		call("ZREM", RUNNING, lane .. ":" .. id)
 		call("HDEL", CRASHES, lane .. ":" .. id)
+		call("SREM", CANCELED, lane .. ":" .. id)
 		missing = missing + 1
 		return
 	end
-	local r, _, _, _, j = plain(fs)
+	local r, _, _, _, _, _, j = plain(fs)
 	if not r then
 		bury(lane, id, fs, UNSOUND)
 		return
 	end
-	if call("HINCRBY", CRASHES, lane .. ":" .. id, 1) < most then
+	local shared, alone, lost = marks(lane .. ":" .. id)
+	lost = lost + 1
+	if lost > 1 then note_crash(now, tonumber(ARGV[5])) end
+	if lost < most then
+		call("HSET", CRASHES, lane .. ":" .. id, shared .. " " .. alone .. " " .. int(lost))
 		if release(lane, id, fs, now, retention) then back = back + 1 end
 		return
 	end
 	bury(lane, id, fs, "lost with " .. most .. " workers")
-	if j == "" or finish(j, "failed", now, retention, "result", ARGV[4]) then out[#out + 1] = fs[2] end
+	if j == "" or finish(j, lane, id, "failed", now, retention, fs, ARGV[4]) then out[#out + 1] = fs[2] end
 end
 
 local function take_back_from(lane, consumer)
@@ -118,14 +141,17 @@ for lane = 1, 3 do
 	end
 	depth = depth + length
 end
-if depth == 0 then call("HSET", METER, "bytes", 0) end
+if depth == 0 then
+	call("HSET", METER, "bytes", 0)
+	call("DEL", CALLERS, CANCELED)
+end
 
 -- What waits and may be cut must not depend on a worker that heard the bell and
 -- died.
 if waiting > 0 then
-	local m = call("HMGET", METER, "want", "until", "r1", "r2", "r3")
-	for i = 1, 5 do m[i] = tonumber(m[i] or 0) end
-	if m[3] + m[4] + m[5] >= m[1] or now >= m[2] then ring() end
+	local m = call("HMGET", METER, "want", "until", "r1", "r2", "r3", "gate")
+	for i = 1, 6 do m[i] = tonumber(m[i] or 0) end
+	if m[6] ~= 1 and (m[3] + m[4] + m[5] >= m[1] or now >= m[2]) then ring() end
 end
 out[2], out[3], out[4] = expired, back, missing
 return out

@@ -1,0 +1,107 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+)
+
+// Renewal is what became of the calls that a consumer held.
+type Renewal struct {
+	// Lost are the ids of calls that are not this consumer's any more: what it
+	// answers has no effect unless it is a success that comes first.
+	Lost []string
+
+	// Canceled are the ids of calls, still held, that nobody wants any more.
+	Canceled []string
+}
+
+// What the script says of a call.
+const (
+	notOwned = iota
+	owned
+	unwanted
+)
+
+// Renew renews the lease on all that the consumer holds.
+func (c *Consumer) Renew(ctx context.Context) (Renewal, error) {
+	var r Renewal
+	ps := c.places()
+	for len(ps) > 0 {
+		n := min(len(ps), maxIDs)
+		verdicts, err := c.owned(ctx, ps[:n])
+		if err != nil {
+			return r, unavailable("renew leases of "+c.runner, err)
+		}
+		c.mu.Lock()
+		for i, p := range ps[:n] {
+			id, held := c.held[p]
+			switch {
+			case !held:
+			case verdicts[i] == notOwned:
+				r.Lost = append(r.Lost, id)
+				delete(c.held, p)
+			case verdicts[i] == unwanted:
+				r.Canceled = append(r.Canceled, id)
+			}
+		}
+		c.mu.Unlock()
+		ps = ps[n:]
+	}
+	return r, nil
+}
+
+// owned says which entries are still this consumer's, and renews those.
+func (c *Consumer) owned(ctx context.Context, ps []place) ([]int, error) {
+	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.owned, c.keys, appendPlaces([]any{c.name, len(ps)}, ps)...)
+	if err != nil {
+		return nil, err
+	}
+	l, err := list(answer)
+	if err != nil || len(l) != len(ps) {
+		return nil, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(l), len(ps))
+	}
+	verdicts := make([]int, len(ps))
+	for i := range verdicts {
+		verdicts[i] = int(number(l[i]))
+	}
+	return verdicts, nil
+}
+
+// Crashed says that the consumer's instance crashed while it ran these calls
+// together. They wait again and run alone; one that crashes its instance
+// [Config.MaxCrashes] times alone is given up. It returns how many were.
+//
+// It is for a crash that the worker has seen. A worker that is lost itself loses
+// its leases, which is counted apart: that may not be the call's fault.
+func (c *Consumer) Crashed(ctx context.Context, ds []Delivery) (buried int, err error) {
+	failure := &CallError{
+		Code:    CodeWorkerLost,
+		Message: fmt.Sprintf("the instance crashed %d times while it ran this call alone", c.queue.config.MaxCrashes),
+	}
+	result := appendReply(nil, &Reply{Err: failure})
+	for rest := ds; len(rest) > 0; {
+		n := min(len(rest), maxIDs)
+		ps := make([]place, n)
+		for i := range ps {
+			ps[i] = rest[i].at
+		}
+		answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.crash, c.keys, appendPlaces([]any{
+			c.name, c.queue.config.Retention.Milliseconds(), c.queue.config.MaxCrashes,
+			c.queue.config.CrashBackoff.Microseconds(), result, n,
+		}, ps)...)
+		if err != nil {
+			return buried, unavailable("report a crash of "+c.runner, err)
+		}
+		envelopes, err := list(answer)
+		if err != nil {
+			return buried, err
+		}
+		buried += len(envelopes)
+		if err := c.queue.tellBuried(ctx, envelopes, result); err != nil {
+			return buried, err
+		}
+		rest = rest[n:]
+	}
+	c.letGo(ds...)
+	return buried, nil
+}

@@ -1,0 +1,206 @@
+package queuetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// letter is a dead letter.
+type letter struct{ queue.DeadLetter }
+
+// alias is what a caller's key stands for.
+type alias struct {
+	id, digest string
+	until      time.Duration
+}
+
+// Claim is [queue.Queue.Claim].
+func (m *Model) Claim(_ context.Context, caller, key, digest, id string, ttl time.Duration) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := fmt.Sprintf("%q %q", caller, key)
+	a, taken := m.aliases[name]
+	if !taken || a.until <= now() {
+		m.aliases[name] = alias{id, digest, now() + ttl}
+		return id, nil
+	}
+	if a.digest != digest {
+		return "", queue.ErrKeyReused
+	}
+	return a.id, nil
+}
+
+// Resolve is [queue.Queue.Resolve].
+func (m *Model) Resolve(_ context.Context, caller, key string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, taken := m.aliases[fmt.Sprintf("%q %q", caller, key)]
+	if !taken || a.until <= now() {
+		return "", queue.ErrUnknownJob
+	}
+	return a.id, nil
+}
+
+// Retry is [queue.Queue.Retry].
+func (m *Model) Retry(_ context.Context, id string, a queue.Admission) (queue.Job, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.job(id)
+	if r == nil {
+		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
+	}
+	call := r.call
+	call.Timeout = r.Deadline.Sub(r.Created)
+	return m.again(r, call, a)
+}
+
+// again queues a call again as a job; r is its record, nil if there is none.
+func (m *Model) again(r *record, call queue.Call, a queue.Admission) (queue.Job, error) {
+	if r != nil && (r.State == queue.Succeeded || !r.State.Terminal()) {
+		return queue.Job{}, fmt.Errorf("%w: it is %s", queue.ErrNotRetryable, r.State)
+	}
+	s := m.shelf(call.Runner)
+	if s.gate == queue.GateDraining {
+		return queue.Job{}, queue.ErrClosed
+	}
+	call.Attempt = 1
+	if r != nil {
+		call.Attempt = r.Attempt + 1
+	}
+	e := &entry{call: call, bytes: envelopeSize(call, ""), accepted: now(), lane: laneOf(call.Lane)}
+	if depth, bytes := s.size(); depth >= a.MaxCalls || bytes+e.bytes > a.MaxBytes {
+		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrFull, call.Runner)
+	}
+	// A new record: a worker may still hold an entry of the old attempt.
+	r = &record{call: call, ended: make(chan struct{}), Job: queue.Job{
+		ID: call.ID, Runner: call.Runner, Method: call.Method, Lane: call.Lane, Rows: call.Rows, Attempt: call.Attempt,
+	}}
+	m.jobs[call.ID], e.job = r, r
+	m.enqueue(s, e)
+	return m.view(r), nil
+}
+
+// Jobs is [queue.Queue.Jobs]. Its cursor is the id of the last job.
+func (m *Model) Jobs(_ context.Context, q queue.JobQuery) (queue.JobPage, error) {
+	if q.Limit < 1 || q.Limit > 1000 {
+		return queue.JobPage{}, fmt.Errorf("%w: limit %d", queue.ErrMalformed, q.Limit)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []queue.Job
+	for id := range m.jobs {
+		if r := m.job(id); r != nil && (q.Runner == "" || q.Runner == r.Runner) {
+			all = append(all, m.view(r))
+		}
+	}
+	slices.SortFunc(all, func(a, b queue.Job) int {
+		if c := b.Created.Compare(a.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(b.ID, a.ID)
+	})
+	if q.Cursor != "" {
+		i := slices.IndexFunc(all, func(j queue.Job) bool { return j.ID == q.Cursor })
+		if i < 0 {
+			return queue.JobPage{}, fmt.Errorf("%w: cursor %q", queue.ErrMalformed, q.Cursor)
+		}
+		all = all[i+1:]
+	}
+	var p queue.JobPage
+	for _, j := range all {
+		if q.State != "" && j.State != q.State || !q.From.IsZero() && j.Created.Before(q.From) || !q.Until.IsZero() && !j.Created.Before(q.Until) {
+			continue
+		}
+		if len(p.Jobs) == q.Limit {
+			p.Next = p.Jobs[q.Limit-1].ID
+			break
+		}
+		p.Jobs = append(p.Jobs, j)
+	}
+	return p, nil
+}
+
+// DeadLetters is [queue.Queue.DeadLetters].
+func (m *Model) DeadLetters(_ context.Context, runner, cursor string, limit int) (ls []queue.DeadLetter, next string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	letters := m.shelf(runner).letters
+	if cursor != "" {
+		i := slices.IndexFunc(letters, func(l *letter) bool { return l.ID == cursor })
+		if i < 0 {
+			return nil, "", fmt.Errorf("%w: cursor %q", queue.ErrMalformed, cursor)
+		}
+		letters = letters[i+1:]
+	}
+	for _, l := range letters[:min(limit, len(letters))] {
+		ls = append(ls, l.DeadLetter)
+	}
+	if len(ls) == limit {
+		next = ls[limit-1].ID
+	}
+	return ls, next, nil
+}
+
+// DeadLetter is [queue.Queue.DeadLetter].
+func (m *Model) DeadLetter(_ context.Context, runner, id string) (queue.DeadLetter, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.shelf(runner).letters {
+		if l.ID == id {
+			return l.DeadLetter, nil
+		}
+	}
+	return queue.DeadLetter{}, fmt.Errorf("%w: %q", queue.ErrUnknownDeadLetter, id)
+}
+
+// Redrive is [queue.Queue.Redrive].
+func (m *Model) Redrive(ctx context.Context, runner, id string, a queue.Admission) (queue.Job, error) {
+	l, err := m.DeadLetter(ctx, runner, id)
+	if err != nil {
+		return queue.Job{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	j, err := m.again(m.job(l.Call.ID), l.Call, a)
+	if err == nil {
+		m.shelf(runner).dropLetter(id)
+	}
+	return j, err
+}
+
+// DropDead is [queue.Queue.DropDead].
+func (m *Model) DropDead(_ context.Context, runner, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.shelf(runner).dropLetter(id) && id != "" {
+		return fmt.Errorf("%w: %q", queue.ErrUnknownDeadLetter, id)
+	}
+	return nil
+}
+
+// dropLetter drops a letter, or all with "", and reports whether there was any.
+func (s *shelf) dropLetter(id string) bool {
+	before := len(s.letters)
+	s.letters = slices.DeleteFunc(s.letters, func(l *letter) bool { return id == "" || l.ID == id })
+	return len(s.letters) < before
+}
+
+// SetGate is [queue.Queue.SetGate].
+func (m *Model) SetGate(_ context.Context, runner string, g queue.Gate) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.shelf(runner)
+	if s.spec == nil {
+		return fmt.Errorf("%w: %s", queue.ErrUnknownRunner, runner)
+	}
+	s.gate, s.want, s.until = g, 1, 0
+	if depth, _ := s.size(); g != queue.GatePaused && depth > 0 {
+		s.ring()
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+#!lua flags=allow-oom
+-- Crash: an instance crashed while it ran calls. They wait again, to run alone;
+-- one that crashed it too often while it ran alone is given up.
+--
+-- ARGV[1]  consumer
+-- ARGV[2]  retention of an ended job in ms
+-- ARGV[3]  how many crashes alone are too many
+-- ARGV[4]  how long a runner that crashes in a loop waits at first, in µs
+-- ARGV[5]  the result of a job that is given up
+-- ARGV[6]  how many calls it ran, each with lane, entry
+--
+-- Returns the envelopes of those given up.
+local consumer, retention, most, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
+local now, out, waiting = clock(), {}, false
+
+local function give_up(lane, id, fs, job)
+	bury(lane, id, fs, "crashed its instance " .. most .. " times alone")
+	if job == "" or finish(job, lane, id, "failed", now, retention, fs, ARGV[5]) then out[#out + 1] = fs[2] end
+end
+
+note_crash(now, tonumber(ARGV[4]))
+for i = 0, n - 1 do
+	local lane, id = tonumber(ARGV[7 + i * 2]), ARGV[8 + i * 2]
+	local fs = owner(lane, id) == consumer and fetch(lane, id)
+	local r, _, _, _, _, _, job = plain(fs or {})
+	if fs and not r then
+		bury(lane, id, fs, UNSOUND)
+	elseif fs then
+		local shared, alone, lost = marks(lane .. ":" .. id)
+		if n > 1 then shared = shared + 1 else alone = alone + 1 end
+		if alone >= most then
+			give_up(lane, id, fs, job)
+		else
+			call("HSET", CRASHES, lane .. ":" .. id, int(shared) .. " " .. int(alone) .. " " .. int(lost))
+			waiting = release(lane, id, fs, now, retention) or waiting
+		end
+	end
+end
+if waiting then ring() end
+return out

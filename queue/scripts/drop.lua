@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- Drop: drop one dead letter, or all.
+--
+-- ARGV[1]  dead letter, or "" for all
+--
+-- Returns how many were dropped.
+local letter = ARGV[1]
+if letter == "" then
+	local n = call("XLEN", DEAD)
+	call("DEL", DEAD)
+	call("HSET", METER, "dead", 0)
+	return n
+end
+local found = call("XRANGE", DEAD, letter, letter)[1]
+if not found then return 0 end
+call("XDEL", DEAD, letter)
+call("HINCRBY", METER, "dead", 0 - #(values(found[2]).e or ""))
+return 1
