@@ -55,7 +55,7 @@ func (b body) element(shape []int) (tensor.Tensor, error) {
 	return tensor.New(tensor.Bytes, shape, b.buffer)
 }
 
-// budget bounds the memory of the bodies and answers of all requests. It counts
+// budget bounds the memory of the bodies of all requests, or of their answers. It counts
 // what is allocated, not what was announced: who fills it has to send as much.
 type budget struct {
 	used  atomic.Int64

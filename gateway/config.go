@@ -30,8 +30,8 @@ type Config struct {
 	// Those whose body is on its way are not counted, nor health and metrics.
 	MaxInFlight int `env:"EKIBEN_MAX_IN_FLIGHT"`
 
-	// MaxInFlightBytes is how much memory their bodies and answers may take
-	// together; what goes beyond it is refused.
+	// MaxInFlightBytes is how much memory their bodies may take together, and as
+	// much again their answers until they are read; what goes beyond it is refused.
 	MaxInFlightBytes int64 `env:"EKIBEN_MAX_IN_FLIGHT_BYTES"`
 
 	// MaxConnections is how many connections are open at once; more wait until one

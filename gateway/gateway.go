@@ -37,9 +37,10 @@ type Gateway struct {
 	callers *callers
 	buckets *buckets
 
-	// inFlight counts requests, memory the bytes of their bodies and answers.
-	inFlight atomic.Int64
-	memory   budget
+	// inFlight counts requests, memory the bytes of their bodies, answers those of
+	// their answers.
+	inFlight        atomic.Int64
+	memory, answers budget
 
 	// draining is set once, by Serve.
 	draining atomic.Bool
@@ -70,7 +71,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 	if c.CallerRate > 0 {
 		g.buckets = newBuckets(c.CallerRate, c.burst())
 	}
-	g.memory.limit = c.MaxInFlightBytes
+	g.memory.limit, g.answers.limit = c.MaxInFlightBytes, c.MaxInFlightBytes
 	g.headers.nosniff, g.headers.noStore = []string{"nosniff"}, []string{"no-store"}
 	g.roster = newRoster(d.Directory, m, log)
 	if err := d.Registry.Register(newRunnerCollector(g.roster)); err != nil {
@@ -119,7 +120,7 @@ func (d Deps) validate() error {
 	var errs []error
 	for name, missing := range map[string]bool{
 		"producer": d.Producer == nil, "jobs": d.Jobs == nil, "directory": d.Directory == nil,
-		"health": d.Health == nil, "registry": d.Registry == nil,
+		"health": d.Health == nil, "keeper": d.Keeper == nil, "dead letters": d.DeadLetters == nil, "gates": d.Gates == nil, "registry": d.Registry == nil,
 	} {
 		if missing {
 			errs = append(errs, fmt.Errorf("%s is missing", name))

@@ -137,7 +137,6 @@ func (g *Gateway) runOnce(r *request, w wanted, key string) error {
 	wait := w.prefer.wait
 	if first && !w.prefer.job() {
 		wait = w.call.Timeout + expiryGrace
-		g.waitsFor(r, wait)
 	}
 	job = g.await(r, job, wait)
 	if job.State.Terminal() {
@@ -170,7 +169,7 @@ func (g *Gateway) submitOnce(r *request, w *wanted, name string) (job queue.Job,
 // id that its client chose; chosen is the latter, or "".
 func (g *Gateway) resolve(ctx context.Context, r *request) (id, chosen string, err error) {
 	named := r.param("id")
-	if !validClientID(named) || g.deps.Keeper == nil {
+	if !validClientID(named) {
 		return named, "", nil
 	}
 	id, err = g.deps.Keeper.Resolve(ctx, r.origin().caller, aliasOfID(named))

@@ -296,54 +296,6 @@ func FuzzKey(f *testing.F) {
 	})
 }
 
-func TestAnAnswerMayTakeLongerThanTheServerGivesToOthers(t *testing.T) {
-	t.Parallel()
-	// The server would stop writing after body timeout, longest wait and write
-	// time, about 90 s; the deadline is only moved for calls that may take longer.
-	for _, tt := range []struct {
-		name    string
-		headers []string
-		moved   bool
-	}{
-		{"usual", nil, false},
-		{"long", []string{"Ekiben-Timeout", "1h"}, true},
-		{"long, with a key", []string{"Ekiben-Timeout", "1h", "Idempotency-Key", "k"}, true},
-		{"long, as a job", []string{"Ekiben-Timeout", "1h", "Prefer", "respond-async"}, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			q := newFakeQueue(everything())
-			succeed(q)
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/runners/all/text", strings.NewReader("a"))
-			r.Header.Set("Content-Type", "text/plain")
-			for i := 0; i < len(tt.headers); i += 2 {
-				r.Header.Set(tt.headers[i], tt.headers[i+1])
-			}
-			w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
-			newGateway(t, q, setup{}).Handler().ServeHTTP(w, r)
-			if w.Code >= 300 {
-				t.Fatalf("got %d %s", w.Code, w.Body)
-			}
-			if moved := !w.until.IsZero(); moved != tt.moved || moved && time.Until(w.until) < time.Hour {
-				t.Errorf("the deadline is %s", w.until)
-			}
-		})
-	}
-}
-
-// deadlined notes until when an answer may be written.
-type deadlined struct {
-	*httptest.ResponseRecorder
-	until time.Time
-}
-
-func (d *deadlined) SetReadDeadline(time.Time) error { return nil }
-
-func (d *deadlined) SetWriteDeadline(until time.Time) error {
-	d.until = until
-	return nil
-}
-
 func TestAJobWithAKeyThatIsNotDoneInTimeIsAnsweredAsIt(t *testing.T) {
 	t.Parallel()
 	q := newFakeQueue(everything())

@@ -112,4 +112,5 @@ func (g *Gateway) release(r *request) {
 		g.metrics.inFlight.Dec()
 	}
 	r.memory.giveBack()
+	r.answer.giveBack()
 }

@@ -20,8 +20,8 @@ type request struct {
 
 	// runner is whose request it is, once that is known.
 	runner *runner
-	// memory is what its body takes.
-	memory claim
+	// memory is what its body takes, answer what its answer does.
+	memory, answer claim
 	// admitted is whether it counts as in flight.
 	admitted bool
 
@@ -31,7 +31,7 @@ type request struct {
 }
 
 func (g *Gateway) newRequest(c echo.Context) request {
-	return request{Context: c, memory: claim{from: &g.memory}, callers: g.callers}
+	return request{Context: c, memory: claim{from: &g.memory}, answer: claim{from: &g.answers}, callers: g.callers}
 }
 
 // handler answers a request, or returns an error that becomes a problem.
@@ -112,6 +112,7 @@ func (g *Gateway) prepare(r *request) {
 	if r.Request().ContentLength != 0 {
 		g.bodyDeadline(r, time.Now().Add(g.config.BodyTimeout))
 	}
+	r.Response().Before(func() { g.writeDeadline(r) })
 	h := r.Response().Header()
 	h["X-Content-Type-Options"] = g.headers.nosniff
 	if id := r.Request().Header["X-Request-Id"]; len(id) == 1 && validRequestID(id[0]) {
@@ -124,6 +125,17 @@ func (g *Gateway) bodyDeadline(r *request, until time.Time) {
 	err := http.NewResponseController(r.Response().Writer).SetReadDeadline(until)
 	if err != nil && !errors.Is(err, http.ErrNotSupported) { // as in tests, where bodies come from memory
 		g.log.DebugContext(r.Request().Context(), "deadline of a body was not set", "err", err)
+	}
+}
+
+// writeDeadline sets until when the answer may be written, as it begins. Who does
+// not read it would hold its memory for as long as the longest call may take.
+func (g *Gateway) writeDeadline(r *request) {
+	size, _ := strconv.ParseInt(r.Response().Header().Get("Content-Length"), 10, 64)
+	until := time.Now().Add(writeTime + time.Duration(size)*time.Second/slowestRead)
+	err := http.NewResponseController(r.Response().Writer).SetWriteDeadline(until)
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		g.log.DebugContext(r.Request().Context(), "deadline of an answer was not set", "err", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -40,7 +39,6 @@ func (g *Gateway) runCall(r *request) error {
 	case w.prefer.job():
 		return g.submit(r, w)
 	}
-	g.waitsFor(r, w.call.Timeout)
 	reply, err := g.calls.do(r.Request().Context(), m, w.call)
 	if err != nil {
 		return err
@@ -78,18 +76,6 @@ func (g *Gateway) wanted(r *request, m *method, named bool) (wanted, error) {
 	return w, nil
 }
 
-// waitsFor lets the answer be written after so long a wait. What every request
-// may wait for is in the server's own timeout.
-func (g *Gateway) waitsFor(r *request, wait time.Duration) {
-	if wait <= max(g.config.Timeout, maxWait) {
-		return
-	}
-	err := http.NewResponseController(r.Response().Writer).SetWriteDeadline(time.Now().Add(wait + writeTime))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) { // as in tests, where answers go to memory
-		g.log.DebugContext(r.Request().Context(), "deadline of an answer was not set", "err", err)
-	}
-}
-
 // method finds the method that the path names.
 func (g *Gateway) method(r *request) (*method, error) {
 	found, err := g.roster.runner(r.Request().Context(), r.param("runner"))
@@ -104,6 +90,10 @@ func (g *Gateway) method(r *request) (*method, error) {
 func (g *Gateway) reply(r *request, m *method, reply queue.Reply, f form) error {
 	res, err := encodeOutputs(m.Outputs, reply.Outputs, f)
 	if err != nil {
+		return err
+	}
+	// It takes its memory until the client has read it.
+	if err := r.answer.take(int64(len(res.bytes))); err != nil {
 		return err
 	}
 	h := r.Response().Header()

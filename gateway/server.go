@@ -22,9 +22,10 @@ const (
 	// maxHeaderBytes bounds the header of a request.
 	maxHeaderBytes = 32 << 10
 
-	// writeTime is how long an answer may take to be written, beyond the longest
-	// time that it may take to be made.
-	writeTime = 30 * time.Second
+	// writeTime is how long an answer may take to be written, and slowestRead how
+	// many bytes a second of it clients must read beyond that.
+	writeTime   = 30 * time.Second
+	slowestRead = 128 << 10
 
 	// farewell is how long problems may take to be written to those who still
 	// wait when the drain timeout is over.
@@ -72,8 +73,9 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// server is the HTTP server with all its timeouts. A handler that waits for a
-// job must be able to answer after the longest wait.
+// server is the HTTP server with all its timeouts. A handler must be able to answer
+// after the longest wait; its answer has a deadline of its own, see
+// [Gateway.writeDeadline].
 func (g *Gateway) server(base context.Context) *http.Server {
 	return &http.Server{
 		Handler:           g.router,

@@ -173,6 +173,9 @@ func (g *Gateway) answer(r *request, media string, out reflect.Value) error {
 			return fmt.Errorf("encode the answer: %w", err)
 		}
 	}
+	if err := r.answer.take(int64(len(raw))); err != nil {
+		return err
+	}
 	h := r.Response().Header()
 	h.Set("Content-Length", strconv.Itoa(len(raw)))
 	h["Cache-Control"] = g.headers.noStore
