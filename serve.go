@@ -125,14 +125,17 @@ func (p *process) makeWorker() error {
 
 func (p *process) makeGateway(ctx context.Context) (err error) {
 	p.gateway, err = gateway.New(p.settings.Gateway, gateway.Deps{
-		Producer:  p.queue.NewProducer(processName()),
-		Jobs:      p.queue,
-		Directory: p.queue,
-		Health:    p.queue,
-		Services:  p.app.Services,
-		Checks:    p.checks(),
-		Registry:  p.registry,
-		Log:       p.log,
+		Producer:    p.queue.NewProducer(processName()),
+		Jobs:        p.queue,
+		Keeper:      p.queue,
+		DeadLetters: p.queue,
+		Gates:       p.queue,
+		Directory:   p.queue,
+		Health:      p.queue,
+		Services:    p.app.Services,
+		Checks:      p.checks(),
+		Registry:    p.registry,
+		Log:         p.log,
 	})
 	if err != nil {
 		return err

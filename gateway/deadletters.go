@@ -169,7 +169,7 @@ func (g *Gateway) redrive(r *request) error {
 	if err != nil {
 		return err
 	}
-	job, err := g.deps.DeadLetters.Redrive(r.Request().Context(), found.spec.Runner, id, admissionOf(found))
+	job, err := g.deps.DeadLetters.Redrive(r.Request().Context(), found.spec.Runner, id, g.calls.admission(found))
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (g *Gateway) redriveSome(r *request, found *runner, most int) (redriven int
 			return redriven, err
 		}
 		for _, letter := range letters {
-			_, err := g.deps.DeadLetters.Redrive(ctx, name, letter.ID, admissionOf(found))
+			_, err := g.deps.DeadLetters.Redrive(ctx, name, letter.ID, g.calls.admission(found))
 			switch {
 			case err == nil:
 				redriven++

@@ -19,13 +19,13 @@ type Deps struct {
 	// Jobs looks after jobs. Required.
 	Jobs jobs
 
-	// Keeper keeps jobs by more than their id.
+	// Keeper keeps jobs by more than their id. Required.
 	Keeper jobKeeper
 
-	// DeadLetters keeps the calls that were given up.
+	// DeadLetters keeps the calls that were given up. Required.
 	DeadLetters deadLetters
 
-	// Gates pauses, resumes and drains the queues of runners.
+	// Gates pauses, resumes and drains the queues of runners. Required.
 	Gates gates
 
 	// Directory knows the runners. Required.

@@ -42,10 +42,13 @@ func Codes() []Code { return codes() }
 
 // The queue serves a gateway.
 var (
-	_ producer  = (*queue.Producer)(nil)
-	_ jobs      = (*queue.Queue)(nil)
-	_ directory = (*queue.Queue)(nil)
-	_ health    = (*queue.Queue)(nil)
+	_ producer    = (*queue.Producer)(nil)
+	_ jobs        = (*queue.Queue)(nil)
+	_ jobKeeper   = (*queue.Queue)(nil)
+	_ deadLetters = (*queue.Queue)(nil)
+	_ gates       = (*queue.Queue)(nil)
+	_ directory   = (*queue.Queue)(nil)
+	_ health      = (*queue.Queue)(nil)
 )
 
 // Ask is a call with what these headers ask for.
@@ -61,3 +64,12 @@ func IdempotencyKeyOf(h http.Header) (string, error) { return idempotencyKeyOf(h
 
 // JobQueryOf is jobQueryOf.
 func JobQueryOf(raw string) (queue.JobQuery, error) { return jobQueryOf(raw) }
+
+// Routes are all routes, as METHOD path.
+func Routes(g *Gateway) []string {
+	var routes []string
+	for _, r := range g.router.Routes() {
+		routes = append(routes, r.Method+" "+r.Path)
+	}
+	return routes
+}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekiben/ekiben/gateway"
@@ -146,6 +147,32 @@ func TestAJobThatWaitsTellsItsPlaceAndWhenItsTurnComes(t *testing.T) {
 	if unknown, after := get("/v1/jobs/all~0~unknown", http.StatusOK); unknown.Position != nil || unknown.ExpectedStart != nil || after != "1" {
 		t.Errorf("got %+v, Retry-After %s", unknown, after)
 	}
+}
+
+func TestAJobThatWaitsTellsWhenItsTurnComes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue(everything())
+		// 32 rows in 100 ms: 3.1 ms a row.
+		q.stats["all"] = queue.Stats{At: time.Second, Depth: 5000, Waiting: 5000, WaitingRows: 5000, Workers: 1}
+		q.beats["all"] = []queue.Heartbeat{{Worker: "w", Instances: 1, Batches: 100, Rows: 3200, FixedMS: 100}}
+		for id, ahead := range map[string]int{"all~0~first": 0, "all~0~near": 1000, "all~0~far": 4999_000} {
+			q.jobs[id] = queue.Job{ID: id, Runner: "all", State: queue.Queued, Ahead: ahead}
+		}
+		g := newGateway(t, q, setup{})
+		defer running(t, g)()
+		synctest.Wait()
+		for id, want := range map[string]struct {
+			seconds float64
+			after   string
+		}{"first": {0, "1"}, "near": {3.1, "4"}, "far": {15496.9, "60"}} {
+			w := send(t, g.Handler(), http.MethodGet, "/v1/jobs/all~0~"+id+"/result", "")
+			j := wantJob(t, w, http.StatusAccepted, queue.Queued)
+			if j.ExpectedStart == nil || *j.ExpectedStart != want.seconds || w.Header().Get("Retry-After") != want.after {
+				t.Errorf("%s: got %s, Retry-After %s, want %v", id, w.Body, w.Header().Get("Retry-After"), want)
+			}
+		}
+	})
 }
 
 func TestAJobIsRunAgain(t *testing.T) {

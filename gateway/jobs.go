@@ -166,15 +166,10 @@ func (g *Gateway) retryJob(r *request) error {
 	if err != nil {
 		return err
 	}
-	job, err := g.deps.Keeper.Retry(ctx, id, admissionOf(found))
+	job, err := g.deps.Keeper.Retry(ctx, id, g.calls.admission(found))
 	if err != nil {
 		return err
 	}
 	r.Response().Header().Set("Location", urlOf(job))
 	return g.pending(r, job, chosen)
-}
-
-// admissionOf bounds what is queued again.
-func admissionOf(r *runner) queue.Admission {
-	return queue.Admission{MaxCalls: r.spec.MaxQueue, MaxBytes: r.spec.MaxQueueBytes}
 }

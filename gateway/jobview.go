@@ -100,19 +100,7 @@ func (g *Gateway) expectedStart(j queue.Job) (wait time.Duration, known bool) {
 	if found == nil || j.State != queue.Queued || j.Ahead < 0 {
 		return 0, false
 	}
-	return found.turnAfter(j.Ahead)
-}
-
-// turnAfter is about how long it takes until so many calls have gone, at the
-// rate at which calls went lately.
-func (r *runner) turnAfter(ahead int) (wait time.Duration, known bool) {
-	r.watch.mu.Lock()
-	defer r.watch.mu.Unlock()
-	if !r.watch.drain.known || r.watch.drain.rate <= 0 {
-		return 0, false
-	}
-	seconds := float64(ahead) / r.watch.drain.rate
-	return time.Duration(min(seconds, math.MaxInt32) * float64(time.Second)), true
+	return found.expectedWait(j.Ahead)
 }
 
 // pendingRetryAfter is when to ask again for a job that is not done: when its

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -25,6 +26,7 @@ func (g *Gateway) getOpenAPI(r *request) error {
 // OpenAPI 3.1.
 func (g *Gateway) openAPI() object {
 	paths := jobPaths()
+	maps.Copy(paths, queuePaths())
 	paths["/v1/runners"] = object{"get": operation("listRunners", "List the runners.", nil, answer("The runners.", object{
 		"type": "object", "properties": object{"runners": object{"type": "array", "items": reference("schemas", "Runner")}}, "required": []string{"runners"},
 	}))}
@@ -45,27 +47,10 @@ func (g *Gateway) openAPI() object {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "Ekiben", "version": "1",
-			"description": "Runs models. A run is answered at once, or becomes a job with Prefer: respond-async or Prefer: wait=n.",
+			"description": "Runs models. A run is answered at once, or becomes a job with Prefer: respond-async or Prefer: wait=n, or by a name of the client's: an Idempotency-Key or the id of a PUT.",
 		},
 		"paths":      paths,
 		"components": components(),
-	}
-}
-
-// jobPaths are the routes of jobs.
-func jobPaths() object {
-	id := []any{pathParameter("id")}
-	wait := []any{pathParameter("id"), reference("parameters", "Wait")}
-	job := reference("schemas", "Job")
-	pending := object{"description": "The job is not done.", "content": content(mediaJSON, job)}
-	result := answer("The result, in the form that Accept asks for.", object{})
-	result["202"] = pending
-	return object{
-		"/v1/jobs/{id}": object{
-			"get":    operation("getJob", "Tell the state of a job.", wait, answer("The job.", job)),
-			"delete": operation("cancelJob", "Cancel a job.", id, answer("The job, canceled.", job)),
-		},
-		"/v1/jobs/{id}/result": object{"get": operation("getResult", "Get the result of a job.", wait, result)},
 	}
 }
 
@@ -117,7 +102,7 @@ func (m *method) operation() object {
 		results[media] = object{"schema": binarySchema()}
 	}
 	results[mediaJSON] = object{"schema": m.resultSchema()}
-	op := operation(operationID(m.runner.spec.Runner, m.Name), m.summary(), []any{reference("parameters", "Prefer")}, object{
+	op := operation(operationID(m.runner.spec.Runner, m.Name), m.summary(), callParameters(), object{
 		"200": object{"description": "The result.", "content": results},
 		"202": object{"description": "The call is a job now.", "content": content(mediaJSON, reference("schemas", "Job"))},
 	})

@@ -78,8 +78,9 @@ func checkOperation(t *testing.T, where, path string, op map[string]any, ids map
 			t.Errorf("%s does not declare %s: %s", where, name[1], declared)
 		}
 	}
-	if strings.HasPrefix(where, "post ") && op["requestBody"] == nil {
-		t.Errorf("%s has no body", where)
+	makesCall := id == "putJob" || strings.HasPrefix(where, "post ") && !strings.HasPrefix(path, "/v1/jobs") && !strings.HasPrefix(path, "/v1/queues")
+	if makesCall != (op["requestBody"] != nil) {
+		t.Errorf("%s has a body: %t", where, !makesCall)
 	}
 }
 
@@ -105,6 +106,31 @@ func checkReferences(t *testing.T, doc map[string]any, v any) {
 		for _, e := range v {
 			checkReferences(t, doc, e)
 		}
+	}
+}
+
+func TestOpenAPIHasEveryRouteForClients(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, newFakeQueue(), setup{})
+	var doc struct {
+		Paths map[string]map[string]any
+	}
+	if err := json.Unmarshal(send(t, g.Handler(), http.MethodGet, "/openapi.json", "").Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, route := range gateway.Routes(g) {
+		method, path, _ := strings.Cut(route, " ")
+		if !strings.HasPrefix(path, "/v1/") || method == http.MethodHead || path == "/v1/runners/:runner/:method" { // each method has its own
+			continue
+		}
+		checked++
+		if path = regexp.MustCompile(`:(\w+)`).ReplaceAllString(path, "{$1}"); doc.Paths[path][strings.ToLower(method)] == nil {
+			t.Errorf("%s %s is missing", method, path)
+		}
+	}
+	if checked != 19 {
+		t.Errorf("%d routes were checked", checked)
 	}
 }
 

@@ -5,18 +5,14 @@ import "github.com/ekiben/ekiben/queue"
 // components are what operations of the OpenAPI document share.
 func components() object {
 	return object{
-		"parameters": object{
-			"Prefer": object{
-				"name": "Prefer", "in": "header", "schema": object{"type": "string"},
-				"description": "respond-async makes a job of the call; wait=n does too, and waits for it up to n seconds (RFC 7240).",
-				"examples":    object{"job": object{"value": "respond-async"}, "wait": object{"value": "wait=10"}},
-			},
-			"Wait": object{
-				"name": "Prefer", "in": "header", "schema": object{"type": "string"},
-				"description": "wait=n waits up to n seconds for the job to end.",
-			},
+		"parameters": parameterSchemas(),
+		"schemas": object{
+			"Job": jobSchema(), "Problem": problemSchema(), "Runner": runnerSchema(), "Queue": queueSchema(), "DeadLetter": deadLetterSchema(),
 		},
-		"schemas": object{"Job": jobSchema(), "Problem": problemSchema(), "Runner": runnerSchema()},
+		"securitySchemes": object{"admin": object{
+			"type": "http", "scheme": "bearer",
+			"description": "The gateway's EKIBEN_ADMIN_TOKEN. Where it is not set, these routes are open to the host itself, if the gateway listens on loopback.",
+		}},
 	}
 }
 
@@ -27,15 +23,15 @@ func jobSchema() object {
 	return object{
 		"type": "object",
 		"properties": object{
-			"id": text, "runner": text, "method": text, "rows": typed("integer"),
-			"state": object{"type": "string", "enum": []queue.State{
-				queue.Queued, queue.Running, queue.Succeeded, queue.Failed, queue.Canceled, queue.Expired,
-			}},
-			"created_at": moment, "started_at": moment, "finished_at": moment, "deadline_at": moment, "expires_at": moment,
+			"id": text, "client_id": text, "runner": text, "method": text, "rows": typed("integer"), "attempt": typed("integer"),
+			"state": object{"type": "string", "enum": states()}, "priority": prioritySchema(),
+			"position":               object{"type": "integer", "minimum": 1, "description": "About the job's place in the queue, while it is queued."},
+			"expected_start_seconds": object{"type": "number", "description": "About how long it takes until its turn comes."},
+			"start_by_at":            moment, "created_at": moment, "started_at": moment, "finished_at": moment, "deadline_at": moment, "expires_at": moment,
 			"error": object{"type": "object", "properties": object{"code": text, "message": text, "retryable": typed("boolean")}},
-			"urls":  object{"type": "object", "properties": object{"self": text, "result": text, "cancel": text}},
+			"urls":  object{"type": "object", "properties": object{"self": text, "result": text, "cancel": text, "retry": text}},
 		},
-		"required": []string{"id", "runner", "method", "state", "urls"},
+		"required": []string{"id", "runner", "method", "state", "priority", "attempt", "urls"},
 	}
 }
 
@@ -62,5 +58,51 @@ func runnerSchema() object {
 			"limits":  typed("object"), "queue": typed("object"),
 		},
 		"required": []string{"name", "runnable", "methods", "limits", "workers", "instances", "busy"},
+	}
+}
+
+// prioritySchema is the word for a lane.
+func prioritySchema() object {
+	words := make([]string, len(lanes()))
+	for i, lane := range lanes() {
+		words[i] = laneName(lane)
+	}
+	return object{"type": "string", "enum": words}
+}
+
+func queueSchema() object {
+	integer := typed("integer")
+	lane := object{"type": "object", "properties": object{"calls": integer, "rows": integer, "oldest_seconds": typed("number")}}
+	return object{
+		"type": "object",
+		"properties": object{
+			"runner": typed("string"), "degraded": typed("boolean"),
+			"gate":  object{"type": "string", "enum": []queue.Gate{queue.GateOpen, queue.GatePaused, queue.GateDraining}},
+			"depth": integer, "waiting": integer, "waiting_rows": integer, "bytes": integer, "oldest_seconds": typed("number"),
+			"lanes":   object{"type": "object", "properties": object{"high": lane, "normal": lane, "low": lane}},
+			"callers": integer, "workers": integer, "result_bytes": integer, "dead_letters": integer, "limits": typed("object"),
+		},
+		"required": []string{"runner", "gate", "degraded", "depth", "waiting", "lanes", "dead_letters", "limits"},
+	}
+}
+
+func deadLetterSchema() object {
+	text, integer, moment := typed("string"), typed("integer"), object{"type": "string", "format": "date-time"}
+	input := object{
+		"type": "object",
+		"properties": object{
+			"name": text, "datatype": text, "shape": object{"type": "array", "items": integer}, "bytes": integer,
+			"value": object{"description": "The argument, if it is small enough to be shown."},
+		},
+		"required": []string{"name", "datatype", "shape", "bytes"},
+	}
+	return object{
+		"type": "object",
+		"properties": object{
+			"id": text, "runner": text, "reason": text, "died_at": moment, "accepted_at": moment, "call_id": text, "method": text,
+			"priority": prioritySchema(), "attempt": integer, "rows": integer, "bytes": integer,
+			"job": typed("boolean"), "redrivable": typed("boolean"), "error": text, "inputs": object{"type": "array", "items": input},
+		},
+		"required": []string{"id", "runner", "reason", "rows", "bytes", "job", "redrivable"},
 	}
 }
