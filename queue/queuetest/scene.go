@@ -71,6 +71,9 @@ type order struct {
 	group   string
 	lane    queue.Lane
 	timeout time.Duration
+	caller  string
+	// change changes the call at last.
+	change func(*queue.Call)
 }
 
 // of is an order of one group.
@@ -83,11 +86,14 @@ func (o order) call() queue.Call {
 	}
 	c := queue.Call{
 		ID: queue.NewID(runner), Runner: runner, Method: "read", Lane: o.lane, Rows: o.rows, Group: o.group,
-		Inputs: []tensor.Named{{Name: "page", Tensor: in}}, Timeout: o.timeout,
+		Inputs: []tensor.Named{{Name: "page", Tensor: in}}, Timeout: o.timeout, Caller: o.caller,
 		Admission: queue.Admission{MaxCalls: 10000, MaxBytes: 1 << 30},
 	}
 	if c.Timeout == 0 {
 		c.Timeout = time.Hour
+	}
+	if o.change != nil {
+		o.change(&c)
 	}
 	return c
 }

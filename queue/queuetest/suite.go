@@ -13,7 +13,10 @@ import (
 func Suite(t *testing.T, open func(*testing.T, queue.Config) Backend, except map[string]string) {
 	t.Helper()
 	known := map[string]bool{}
-	for _, part := range [][]test{acceptance, cutting, leases, endings, records, refuse, presence, ringing} {
+	for _, part := range [][]test{
+		acceptance, sharing, cutting, precedence, leases, blame, endings, unwanted, records, lists, again, letters, aliases,
+		gates, audits, refuse, presence, ringing,
+	} {
 		for _, test := range part {
 			known[test.says] = true
 			t.Run(test.says, func(t *testing.T) {
@@ -37,6 +40,10 @@ func config() queue.Config {
 	c := queue.DefaultConfig()
 	c.Lease = 2 * time.Second
 	c.MaxLostLeases = 3
+	c.MaxCrashes = 2
+	c.CrashBackoff = 300 * time.Millisecond
+	c.Ageing = 100 * time.Millisecond
+	c.MaxResultBytes = 4096
 	c.Retention = time.Minute
 	c.WorkerTTL = time.Second
 	return c
