@@ -41,6 +41,7 @@ type cluster struct {
 	gateways, workers []*slot
 	executions        string // the file that the probes write
 	record            *history.Recorder
+	patience          time.Duration // with what must come to rest
 
 	// figures are what a scenario measured, for its report. They belong to the
 	// goroutine that does the harm.
@@ -52,7 +53,7 @@ func start(t *testing.T, s setup) *cluster {
 	t.Helper()
 	c := &cluster{
 		t: t, redis: redistest.Start(t, s.redis...), record: &history.Recorder{},
-		executions: filepath.Join(t.TempDir(), "executions"),
+		executions: filepath.Join(t.TempDir(), "executions"), patience: usualPatience,
 	}
 	q := queue.DefaultConfig()
 	q.URL = c.redis.URL

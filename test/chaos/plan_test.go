@@ -15,6 +15,7 @@ type mix struct {
 	long                        float64       // take 1.2 to 2 leases
 	work                        time.Duration // others take up to so long
 	even                        bool          // and no less
+	stale                       bool          // and fail if their process stood still meanwhile
 	timeout                     time.Duration // of all calls; 0 is that of the gateways
 }
 
@@ -36,6 +37,9 @@ func (p *planner) draw() (int, history.Plan) {
 	o := order.Order{Call: n, Do: order.Answer, Value: p.rand.Uint64(), Sleep: time.Duration(p.rand.Int64N(int64(p.mix.work) + 1)).Truncate(time.Microsecond)}
 	if p.mix.even {
 		o.Sleep = p.mix.work
+	}
+	if p.mix.stale {
+		o.Do = order.Stale
 	}
 	plan := history.Plan{Job: p.rand.Float64() < p.mix.jobs, Timeout: p.mix.timeout}
 	kind, extent := p.rand.Float64(), p.rand.Float64()
@@ -61,7 +65,7 @@ func (p *planner) draw() (int, history.Plan) {
 		kind -= k.share
 	}
 	plan.Row = o.String()
-	if o.Do == order.Answer {
+	if o.Do == order.Answer || o.Do == order.Stale {
 		plan.Want = o.Answer()
 	}
 	return n, plan

@@ -16,9 +16,6 @@ import (
 	"github.com/ekiben/ekiben/test/chaos/order"
 )
 
-// restPatience is how long a system may take to come to rest.
-const restPatience = 45 * time.Second
-
 // until asks until the answer is yes or the patience is over, and returns the
 // last answer.
 func until(ctx context.Context, patience time.Duration, yes func() bool) bool {
@@ -37,7 +34,7 @@ func (c *cluster) final(l *load, events []history.Event) history.Final {
 	ctx := c.t.Context()
 	c.ready()
 	f := history.Final{Jobs: map[int]history.Outcome{}}
-	until(ctx, restPatience, func() bool {
+	until(ctx, c.patience, func() bool {
 		s, err := c.stats(ctx)
 		if err != nil {
 			return false
@@ -58,7 +55,7 @@ func (c *cluster) final(l *load, events []history.Event) history.Final {
 func (c *cluster) outcome(ctx context.Context, l *load, accepted history.Event) history.Outcome {
 	c.t.Helper()
 	var seen, result history.Event
-	if !until(ctx, restPatience, func() bool {
+	if !until(ctx, c.patience, func() bool {
 		var ok, ok2 bool
 		seen, ok = l.look(ctx, 1, accepted.ID)
 		result, ok2 = l.result(ctx, 1, accepted.ID)

@@ -35,6 +35,10 @@ type scenario struct {
 	// after looks at the history, if set.
 	after func(t *testing.T, events []history.Event)
 
+	// patience is how long clients go on asking after that, and then again how long
+	// the system may take to come to rest; usualPatience if there is nothing else.
+	patience time.Duration
+
 	// memory is what Redis may use, in bytes; usualMemory if there is nothing else.
 	memory int64
 }
@@ -42,24 +46,42 @@ type scenario struct {
 // slack is how long after a deadline an execution may be noted.
 const slack = 100 * time.Millisecond
 
+// usualPatience is longer than any call has.
+const usualPatience = 90 * time.Second
+
 // usualMemory is far beyond what the usual load needs.
 const usualMemory = 64 << 20
 
-// play runs a scenario and checks what came of it.
+// play runs a scenario, reports what came of it, and fails the test if an
+// invariant does not hold.
 func (s scenario) play(t *testing.T, seed uint64) history.Report {
+	t.Helper()
+	report, events := s.run(t, seed)
+	judge(t, seed, report, events)
+	if s.after != nil {
+		s.after(t, events)
+	}
+	return report
+}
+
+// run runs a scenario and checks its history.
+func (s scenario) run(t *testing.T, seed uint64) (history.Report, []history.Event) {
 	t.Helper()
 	if s.mix == nil {
 		s.mix = &usual
 	}
-	s.rate, s.memory = cmp.Or(s.rate, 60), cmp.Or(s.memory, usualMemory)
+	s.rate, s.memory, s.patience = cmp.Or(s.rate, 60), cmp.Or(s.memory, usualMemory), cmp.Or(s.patience, usualPatience)
 	c := start(t, s.setup)
+	c.patience = s.patience
 	before := c.baselines()
 	l := newLoad(c.bases(), c.record, &planner{rand: rand.New(rand.NewPCG(seed, 1)), mix: *s.mix, lease: lease})
 
 	sending, stop := context.WithTimeout(t.Context(), s.long)
 	defer stop()
+	calls, giveUp := context.WithTimeout(t.Context(), s.long+s.patience)
+	defer giveUp()
 	var memory int64
-	l.calls.Go(func() { l.run(sending, t.Context(), s.rate) })
+	l.calls.Go(func() { l.run(sending, calls, s.rate) })
 	l.calls.Go(func() { memory = c.watchMemory(sending) })
 	s.harm(sending, c, rand.New(rand.NewPCG(seed, 2)))
 	<-sending.Done()
@@ -76,11 +98,7 @@ func (s scenario) play(t *testing.T, seed uint64) history.Report {
 	for _, figure := range c.figures {
 		t.Log(figure)
 	}
-	judge(t, seed, report, events)
-	if s.after != nil {
-		s.after(t, events)
-	}
-	return report
+	return report, events
 }
 
 // harm does one fault after the other until ctx is done. What is broken then is

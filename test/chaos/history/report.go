@@ -26,6 +26,10 @@ type Report struct {
 	// Executions that came to their end, and those beyond the first of a call.
 	Executions, Duplicates int
 
+	// Repeats are executions that began after the first of their call, whether
+	// they came to their end or not.
+	Repeats int
+
 	// Faults by kind, and how long ordinary calls took that were in flight at one.
 	Faults   map[string]int
 	Recovery map[string]Spread
@@ -97,6 +101,7 @@ func (r *Report) count(c *call) {
 	}
 	r.Executions += c.ended
 	r.Duplicates += max(c.ended-1, 0)
+	r.Repeats += max(len(c.began)-1, 0)
 }
 
 // recovery is how long calls took that were in flight at a fault, by the kind of
@@ -135,6 +140,7 @@ func (r Report) Sum(other Report) Report {
 	r.PoisonDead, r.InnocentsDead = r.PoisonDead+other.PoisonDead, r.InnocentsDead+other.InnocentsDead
 	r.Expired, r.Canceled = r.Expired+other.Expired, r.Canceled+other.Canceled
 	r.Executions, r.Duplicates = r.Executions+other.Executions, r.Duplicates+other.Duplicates
+	r.Repeats += other.Repeats
 	r.Violations = append(slices.Clone(r.Violations), other.Violations...)
 	faults, spreads := map[string]int{}, map[string]Spread{}
 	maps.Copy(faults, r.Faults)
@@ -161,7 +167,7 @@ func (r Report) Table(lease time.Duration) string {
 		r.Submitted, r.Accepted, r.Refused, r.Unknown, r.Failed)
 	fmt.Fprintf(&b, "outcomes   lost %d, wrong %d, doubled %d, innocents dead %d, poison dead %d, expired %d, canceled %d\n",
 		r.Lost, r.Wrong, r.Doubled, r.InnocentsDead, r.PoisonDead, r.Expired, r.Canceled)
-	fmt.Fprintf(&b, "executions %d, of which duplicates %d (%.2f %%)\n", r.Executions, r.Duplicates, share)
+	fmt.Fprintf(&b, "executions %d, of which duplicates %d (%.2f %%); begun again %d\n", r.Executions, r.Duplicates, share, r.Repeats)
 	leases := func(d time.Duration) float64 { return float64(d) / float64(lease) }
 	for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
 		s := r.Recovery[fault]

@@ -20,9 +20,15 @@ const (
 	Answer Do = "answer"
 	// Fail fails the row.
 	Fail Do = "fail"
+	// Stale answers [Order.Answer], but fails if it took [StaleAfter] longer than
+	// it should: its process stood still, and others may have taken over.
+	Stale Do = "stale"
 	// Poison kills the process that executes it.
 	Poison Do = "poison"
 )
+
+// StaleAfter is how much longer than asked for a row may take, see [Stale].
+const StaleAfter = 500 * time.Millisecond
 
 // Order is one row.
 type Order struct {
@@ -69,7 +75,7 @@ func Parse(row string) (Order, error) {
 		return Order{}, fmt.Errorf("%w: order %q: %w", ErrMalformed, row, err)
 	}
 	switch o.Do {
-	case Answer, Fail, Poison:
+	case Answer, Fail, Stale, Poison:
 		return o, nil
 	}
 	return Order{}, fmt.Errorf("%w: order %q", ErrMalformed, row)

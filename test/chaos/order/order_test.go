@@ -16,7 +16,7 @@ func TestOrdersSurviveTheirWay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := order.Order{
 			Call:  rapid.IntRange(0, 1e9).Draw(t, "call"),
-			Do:    rapid.SampledFrom([]order.Do{order.Answer, order.Fail, order.Poison}).Draw(t, "do"),
+			Do:    rapid.SampledFrom([]order.Do{order.Answer, order.Fail, order.Stale, order.Poison}).Draw(t, "do"),
 			Sleep: time.Duration(rapid.IntRange(0, 1e9).Draw(t, "sleep")) * time.Microsecond,
 			Value: rapid.Uint64().Draw(t, "value"),
 		}

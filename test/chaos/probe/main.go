@@ -66,9 +66,11 @@ func (p probe) run(ctx context.Context, rows [][]byte) ([][]byte, error) {
 	if err := p.note(orders, false); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	if err := wait(ctx, longest); err != nil {
 		return nil, err
 	}
+	stale := time.Since(began) > longest+order.StaleAfter
 	answers := make([][]byte, len(rows))
 	for i, o := range orders {
 		switch o.Do {
@@ -77,7 +79,10 @@ func (p probe) run(ctx context.Context, rows [][]byte) ([][]byte, error) {
 			select {} // the signal may take a moment
 		case order.Fail:
 			failed[i] = errors.New("told to fail")
-		case order.Answer:
+		case order.Answer, order.Stale:
+			if stale && o.Do == order.Stale {
+				failed[i] = errors.New("stood still")
+			}
 			answers[i] = []byte(o.Answer())
 		}
 	}
