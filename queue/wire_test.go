@@ -171,7 +171,8 @@ func TestCallsComeBackFromTheirEnvelopes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringN(0, 300, maxField)
 		want := Call{
-			ID: text.Draw(t, "id"), Method: text.Draw(t, "method"), Caller: text.Draw(t, "caller"), Trace: text.Draw(t, "trace"),
+			StartWithin: time.Duration(rapid.Int64Range(0, 1<<50).Draw(t, "start within")) * time.Microsecond,
+			ID:          text.Draw(t, "id"), Method: text.Draw(t, "method"), Caller: text.Draw(t, "caller"), Trace: text.Draw(t, "trace"),
 			Lane:    rapid.SampledFrom([]Lane{Normal, High, Low}).Draw(t, "lane"),
 			Attempt: rapid.IntRange(0, 1<<31).Draw(t, "attempt"), Inputs: anyNamed().Draw(t, "inputs"),
 			job: rapid.Bool().Draw(t, "job"), replyTo: text.Draw(t, "reply to"),
