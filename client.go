@@ -33,7 +33,7 @@ func addRemote(c *cobra.Command, r *remote) {
 
 // problem is what a gateway says when it refuses.
 type problem struct {
-	Title  string `json:"title"`
+	Title  string `json:"title,omitempty"`
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
 }
@@ -41,32 +41,45 @@ type problem struct {
 // do sends a request and returns the answer's body, or the gateway's problem as
 // an error.
 func (r *remote) do(ctx context.Context, method, path string, body []byte, header http.Header) ([]byte, http.Header, error) {
+	res, err := r.send(ctx, method, path, body, header)
+	return res.body, res.header, err
+}
+
+// response is what a gateway answered.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// send sends a request, and returns the gateway's problem as an error.
+func (r *remote) send(ctx context.Context, method, path string, body []byte, header http.Header) (response, error) {
 	base := strings.TrimSuffix(r.url, "/")
 	if !strings.Contains(base, "://") {
 		base = "http://" + base
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, fmt.Errorf("--url: %w", err)
+		return response{}, fmt.Errorf("--url: %w", err)
 	}
 	maps.Copy(req.Header, header)
 	res, err := r.client.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("no gateway answers at %s (name one with --url or EKIBEN_URL): %w", r.url, err)
+		return response{}, fmt.Errorf("no gateway answers at %s (name one with --url or EKIBEN_URL): %w", r.url, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(res.Body)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the answer of %s: %w", r.url, err)
+		return response{}, fmt.Errorf("read the answer of %s: %w", r.url, err)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
 		var p problem
 		if json.Unmarshal(answer, &p) != nil || p.Code == "" {
-			return nil, nil, fmt.Errorf("%s answers %s", r.url, res.Status)
+			return response{}, fmt.Errorf("%s answers %s", r.url, res.Status)
 		}
-		return nil, nil, fmt.Errorf("%s (%s)", cmp.Or(p.Detail, p.Title), p.Code)
+		return response{}, fmt.Errorf("%s (%s)", cmp.Or(p.Detail, p.Title), p.Code)
 	}
-	return answer, res.Header, nil
+	return response{res.StatusCode, res.Header, answer}, nil
 }
 
 func callCommand() *cobra.Command {
@@ -86,15 +99,11 @@ func callCommand() *cobra.Command {
 				return err
 			}
 			path := "/v1/runners/" + url.PathEscape(args[0]) + "/" + url.PathEscape(args[1])
-			answer, h, err := r.do(cmd.Context(), http.MethodPost, path, body, header)
+			answer, err := r.send(cmd.Context(), http.MethodPost, path, body, header)
 			if err != nil {
 				return err
 			}
-			if strings.Contains(h.Get("Content-Type"), "json") && !bytes.HasSuffix(answer, []byte("\n")) {
-				answer = append(answer, '\n')
-			}
-			_, err = cmd.OutOrStdout().Write(answer)
-			return err
+			return printValue(cmd.OutOrStdout(), answer)
 		},
 	}
 	addRemote(c, &r)
@@ -105,6 +114,7 @@ func callCommand() *cobra.Command {
 // callInput is what a call is made of on the command line.
 type callInput struct {
 	text, json, file, mediaType, accept string
+	timeout, startWithin, priority, key string
 	async                               bool
 }
 
@@ -115,6 +125,10 @@ func (in *callInput) flags(c *cobra.Command) {
 	c.Flags().StringVar(&in.mediaType, "type", "", "content type of the file; by its name if not given")
 	c.Flags().StringVar(&in.accept, "accept", "", "content type of the answer, such as application/x-npy")
 	c.Flags().BoolVar(&in.async, "async", false, "submit a job and print it instead of waiting for the value")
+	c.Flags().StringVar(&in.timeout, "timeout", "", "how long the call may take, such as 1.5s")
+	c.Flags().StringVar(&in.startWithin, "start-within", "", "how soon it must begin to run, such as 500ms")
+	c.Flags().StringVar(&in.priority, "priority", "", "high, normal or low")
+	c.Flags().StringVar(&in.key, "idempotency-key", "", "run it once however often it is sent with this key")
 	c.MarkFlagsMutuallyExclusive("text", "json", "file")
 	c.MarkFlagsOneRequired("text", "json", "file")
 }
@@ -141,8 +155,13 @@ func (in *callInput) read(c *cobra.Command) (body []byte, header http.Header, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("--file: %w", err)
 	}
-	if in.accept != "" {
-		header.Set("Accept", in.accept)
+	for name, value := range map[string]string{
+		"Accept": in.accept, "Ekiben-Timeout": in.timeout, "Ekiben-Start-Within": in.startWithin, "Ekiben-Priority": in.priority,
+		"Idempotency-Key": in.key,
+	} {
+		if value != "" {
+			header.Set(name, value)
+		}
 	}
 	if in.async {
 		header.Set("Prefer", "respond-async")

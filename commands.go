@@ -24,7 +24,7 @@ func (app App) command() *cobra.Command {
 	}
 	root.AddCommand(
 		app.serveCommand(), app.gatewayCommand(), app.workerCommand(),
-		callCommand(), runnersCommand(),
+		callCommand(), jobsCommand(), runnersCommand(), queuesCommand(),
 	)
 	return root
 }
