@@ -14,12 +14,14 @@ import (
 // that should get no calls, unless one is taken meanwhile.
 const refusedFor = 10 * time.Second
 
-// doorman is a producer that notes whether the queue takes calls. A Redis whose
-// memory is full, say, answers every ping and refuses every call.
+// doorman is a producer that lets no more calls in than Redis accepts in time, and
+// notes whether it takes them at all. A Redis whose memory is full, say, answers
+// every ping and refuses every call.
 type doorman struct {
 	producer
 
-	log *slog.Logger
+	log       *slog.Logger
+	accepting *accepting
 
 	// refused is when a call was refused last; nil once a call was taken that
 	// came after it.
@@ -28,6 +30,12 @@ type doorman struct {
 
 // Do is that of the producer.
 func (d *doorman) Do(ctx context.Context, call queue.Call) (queue.Reply, error) {
+	permit := d.accepting.enter()
+	if permit == nil {
+		return queue.Reply{}, notAccepting()
+	}
+	defer permit.over()
+	call.Answered = permit.answered
 	before := d.refused.Load()
 	reply, err := d.producer.Do(ctx, call)
 	d.note(ctx, before, err)
@@ -36,10 +44,20 @@ func (d *doorman) Do(ctx context.Context, call queue.Call) (queue.Reply, error) 
 
 // Submit is that of the producer.
 func (d *doorman) Submit(ctx context.Context, call queue.Call) (queue.Job, error) {
+	permit := d.accepting.enter()
+	if permit == nil {
+		return queue.Job{}, notAccepting()
+	}
+	defer permit.over()
+	call.Answered = permit.answered
 	before := d.refused.Load()
 	job, err := d.producer.Submit(ctx, call)
 	d.note(ctx, before, err)
 	return job, err
+}
+
+func notAccepting() error {
+	return refuse(CodeOverloaded, refusedAccepting, "the queue does not accept calls as fast as they come")
 }
 
 // note takes what became of a call. before is the last refusal when it came: a

@@ -58,7 +58,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	door := &doorman{producer: d.Producer, log: log}
+	door := &doorman{producer: d.Producer, log: log, accepting: newAccepting(c.MaxInFlight)}
 	d.Producer = door
 	m, err := newMetrics(d.Registry)
 	if err != nil {
@@ -74,7 +74,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 	g.memory.limit, g.answers.limit = c.MaxInFlightBytes, c.MaxInFlightBytes
 	g.headers.nosniff, g.headers.noStore = []string{"nosniff"}, []string{"no-store"}
 	g.roster = newRoster(d.Directory, m, log)
-	if err := d.Registry.Register(newRunnerCollector(g.roster)); err != nil {
+	if err := errors.Join(d.Registry.Register(newRunnerCollector(g.roster)), door.accepting.register(d.Registry)); err != nil {
 		return nil, fmt.Errorf("gateway: register metrics: %w", err)
 	}
 	g.calls = &Calls{roster: g.roster, producer: d.Producer, timeout: c.Timeout, maxRows: c.MaxRows, share: c.CallerShare}

@@ -43,3 +43,33 @@ func RowTime(batch, ahead int, samples []queue.Stats, workers []queue.Heartbeat)
 	wait, known = e.wait(ahead)
 	return e.rowTime, wait, known
 }
+
+// Limiter is the limiter of acceptance.
+type Limiter struct{ limiter }
+
+// NewLimiter begins at its ceiling.
+func NewLimiter(ceiling int) *Limiter { return &Limiter{newLimiter(ceiling)} }
+
+// Enter lets a call in, or says no.
+func (l *Limiter) Enter(now time.Time) bool { return l.enter(now) }
+
+// Leave notes what became of it.
+func (l *Limiter) Leave(now time.Time, took time.Duration, heard bool) { l.leave(now, took, heard) }
+
+// Limit is how many may wait, Pending how many do.
+func (l *Limiter) Limit() int   { return l.limit }
+func (l *Limiter) Pending() int { return l.pending }
+
+// Accepting is the limiter of a gateway.
+type Accepting struct{ *accepting }
+
+// NewAccepting begins at its ceiling.
+func NewAccepting(ceiling int) Accepting { return Accepting{newAccepting(ceiling)} }
+
+// One lets a call in and has it answered.
+func (a Accepting) One() {
+	p := a.enter()
+	answered := p.answered
+	answered()
+	p.over()
+}
