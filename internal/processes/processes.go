@@ -4,6 +4,7 @@
 package processes
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -24,7 +25,7 @@ func Builder(root, pkg string, flags ...string) func() (string, error) {
 			return "", err
 		}
 		out := filepath.Join(dir, filepath.Base(pkg))
-		cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", out, pkg)...)
+		cmd := exec.CommandContext(context.Background(), "go", append(append([]string{"build"}, flags...), "-o", out, pkg)...)
 		cmd.Dir = root
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", pkg, err, text)
@@ -72,7 +73,7 @@ type Process struct {
 func Launch(tb testing.TB, c Command) *Process {
 	tb.Helper()
 	p := &Process{tb: tb, log: &tail{}, done: make(chan struct{})}
-	p.cmd = exec.Command(c.Program, c.Args...)
+	p.cmd = exec.CommandContext(context.Background(), c.Program, c.Args...) // it ends in Cleanup
 	p.cmd.Env = append(os.Environ(), append([]string{"EKIBEN_LOG_FORMAT=text"}, c.Env...)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.Dir = c.Dir
@@ -129,7 +130,7 @@ func (p *Process) Ended() error {
 // FreeAddr is a loopback address that nobody listens on.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // Every scenario is played once, or again and again with other seeds. One is
 // chosen by its name: -run TestScenarios/kills.
-func TestScenarios(t *testing.T) { //nolint:paralleltest,tparallel // scenarios need the machine for themselves
+func TestScenarios(t *testing.T) { //nolint:paralleltest // scenarios need the machine for themselves
 	need(t)
 	total := history.Report{}
 	for began, seed := time.Now(), *seedFlag; ; seed++ {
@@ -33,9 +34,13 @@ func scenarios() []scenario {
 	always := setup{gateways: 2, workers: 3, redis: []string{"--appendfsync", "always"}}
 	kills := []fault{killWorker(6), killGateway(3), killRedis(1)}
 	strain := append(networks(), stopWorker(4), stopGateway(2), slowReaders(1))
+	from, to := 500*time.Millisecond, 1500*time.Millisecond
+	if *long {
+		from, to = from/2, to/2
+	}
 	all := []scenario{
-		{name: "kills", setup: few, long: 60 * time.Second, faults: kills, from: 500 * time.Millisecond, to: 1500 * time.Millisecond},
-		{name: "network", setup: proxied, long: 40 * time.Second, faults: strain, from: 100 * time.Millisecond, to: 700 * time.Millisecond},
+		{name: "kills", setup: few, long: 60 * time.Second, faults: kills, from: from, to: to},
+		{name: "network", setup: proxied, long: 35 * time.Second, faults: strain, from: 100 * time.Millisecond, to: 500 * time.Millisecond, injectors: 2},
 		{name: "memory", setup: few, rate: 150, long: 12 * time.Second, script: fillMemory},
 		{name: "flush", setup: few, long: 8 * time.Second, script: flushAll, after: succeedsAfterLoss},
 		{name: "rolling", setup: few, long: 15 * time.Second, mix: &awaited, script: rollingRestart, after: reportFailed},
@@ -44,7 +49,7 @@ func scenarios() []scenario {
 		all = append(all,
 			scenario{name: "redis everysec", setup: few, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
 			scenario{name: "redis always", setup: always, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
-			scenario{name: "everything", setup: proxied, long: 60 * time.Second, faults: append(kills, strain...), from: 100 * time.Millisecond, to: 700 * time.Millisecond},
+			scenario{name: "everything", setup: proxied, long: 60 * time.Second, faults: append(slices.Clip(kills), strain...), from: 100 * time.Millisecond, to: 700 * time.Millisecond},
 		)
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ func (c *cluster) slot(s setup, role string, i int, addr string) *slot {
 }
 
 func (c *cluster) slots() []*slot {
-	return append(c.gateways[:len(c.gateways):len(c.gateways)], c.workers...)
+	return append(slices.Clip(c.gateways), c.workers...)
 }
 
 // ready waits until all processes say that they are.

@@ -27,10 +27,10 @@ func TestDiskFull(t *testing.T) { //nolint:paralleltest // needs the machine for
 	})
 	var full, mended time.Time
 	scenario{
-		name: "disk full", long: 12 * time.Second,
+		name: "disk full", long: 9 * time.Second,
 		setup: setup{gateways: 2, workers: 3, redis: []string{"--dir", dir, "--auto-aof-rewrite-percentage", "0"}},
 		script: func(ctx context.Context, c *cluster, _ *rand.Rand) {
-			pause(ctx, 3*time.Second)
+			pause(ctx, 2*time.Second)
 			c.fault("disk full")
 			full = time.Now()
 			filler := filepath.Join(dir, "filler")

@@ -79,15 +79,15 @@ func network(name string, weight int, harm func(p *tcpproxy.Proxy, r *rand.Rand)
 // networks are all ways in which a network fails.
 func networks() []fault {
 	// Requests and answers that run a script are lost, and answers are cut short.
-	const any = "evalsha"
+	const scripts = "evalsha"
 	return []fault{
 		network("latency", 2, func(p *tcpproxy.Proxy, r *rand.Rand) { p.Delay(between(r, 10*time.Millisecond, 200*time.Millisecond)) }),
 		network("connections reset", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.Reset() }),
 		network("connections refused", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.Refuse() }),
 		network("half-open", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.Silence() }),
-		network("request lost", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.LoseRequest(any) }),
-		network("answer lost", 2, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.LoseAnswer(any) }),
-		network("answer cut", 1, func(p *tcpproxy.Proxy, r *rand.Rand) { p.CutAnswer(any, 1+r.IntN(200)) }),
+		network("request lost", 1, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.LoseRequest(scripts) }),
+		network("answer lost", 2, func(p *tcpproxy.Proxy, _ *rand.Rand) { p.LoseAnswer(scripts) }),
+		network("answer cut", 1, func(p *tcpproxy.Proxy, r *rand.Rand) { p.CutAnswer(scripts, 1+r.IntN(200)) }),
 	}
 }
 

@@ -64,7 +64,7 @@ func mutants() []mutant {
 			name: "renewal that steals", file: "queue/scripts/owned.lua",
 			old:      `if owner(lane, id) == consumer then`,
 			new:      `if owner(lane, id) then`,
-			scenario: scenario{rate: 2, long: 14 * time.Second, script: stopEach, mix: &mix{jobs: 0.5, work: 3 * lease, even: true, stale: true}},
+			scenario: scenario{rate: 4, long: 14 * time.Second, script: stopEach, mix: &mix{jobs: 0.5, work: 5 * lease / 2, even: true, stale: true}},
 			repeats:  -1,
 		},
 		{
@@ -79,13 +79,13 @@ func mutants() []mutant {
 
 // Each mutant is found by the scenario that is made for it, and the same
 // scenario finds nothing wrong with what is not mutated.
-func TestMutants(t *testing.T) { //nolint:paralleltest,tparallel // scenarios need the machine for themselves
+func TestMutants(t *testing.T) { //nolint:paralleltest // scenarios need the machine for themselves
 	need(t)
 	if !*long {
 		t.Skip("run with -long")
 	}
 	all, killed := mutants(), 0
-	for _, m := range all {
+	for _, m := range all { //nolint:paralleltest // as above
 		t.Run(m.name, func(t *testing.T) {
 			if found := m.find(t, probe, "control"); len(found) > 0 {
 				t.Errorf("what is not mutated: %s", strings.Join(found, "; "))
@@ -174,7 +174,7 @@ func pileUp(ctx context.Context, c *cluster, _ *rand.Rand) {
 	}
 }
 
-// stopEach stops one worker after the other, each for four leases: long enough
+// stopEach stops one worker after the other, each for a while: long enough
 // for others to take over what it has, and too short for them to finish it.
 func stopEach(ctx context.Context, c *cluster, _ *rand.Rand) {
 	for i := 0; ctx.Err() == nil; i++ {
@@ -182,7 +182,7 @@ func stopEach(ctx context.Context, c *cluster, _ *rand.Rand) {
 		c.fault("stop worker")
 		p := c.workers[i%len(c.workers)].now()
 		p.Signal(syscall.SIGSTOP)
-		pause(c.t.Context(), 4*lease)
+		pause(c.t.Context(), 13*lease/4)
 		p.Signal(syscall.SIGCONT)
 	}
 }

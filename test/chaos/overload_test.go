@@ -23,12 +23,12 @@ const (
 // Calls come at a share of the capacity, up to ten times of it. What is done in
 // time must not become less. That is reported; what is asserted are the
 // invariants.
-func TestOverload(t *testing.T) { //nolint:paralleltest,tparallel // needs the machine for itself
+func TestOverload(t *testing.T) { //nolint:paralleltest // needs the machine for itself
 	need(t)
 	var b strings.Builder
 	fmt.Fprintf(&b, "capacity %.0f calls/s, timeout %s\n", overloadCapacity, overloadTimeout)
 	one := 0.0
-	for _, factor := range []float64{1, 2, 5, 10} {
+	for _, factor := range []float64{1, 2, 5, 10} { //nolint:paralleltest // as above
 		t.Run(fmt.Sprintf("%g times", factor), func(t *testing.T) {
 			var good float64
 			scenario{

@@ -28,6 +28,9 @@ type scenario struct {
 	faults   []fault
 	from, to time.Duration
 
+	// injectors do so many faults at a time; 1 if there is nothing else.
+	injectors int
+
 	// script, if set, takes the place of faults. It returns early or when ctx is
 	// done.
 	script func(ctx context.Context, c *cluster, r *rand.Rand)
@@ -83,6 +86,9 @@ func (s scenario) run(t *testing.T, seed uint64) (history.Report, []history.Even
 	var memory int64
 	l.calls.Go(func() { l.run(sending, calls, s.rate) })
 	l.calls.Go(func() { memory = c.watchMemory(sending) })
+	for i := 1; i < s.injectors; i++ {
+		l.calls.Go(func() { s.harm(sending, c, rand.New(rand.NewPCG(seed, uint64(2+i)))) })
+	}
 	s.harm(sending, c, rand.New(rand.NewPCG(seed, 2)))
 	<-sending.Done()
 	l.calls.Wait()

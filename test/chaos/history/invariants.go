@@ -2,6 +2,7 @@ package history
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -91,7 +92,7 @@ func (k *checker) endsOnce() {
 	}
 	results := c.results
 	if c.hasFinal && terminal(c.outcome.State) {
-		results = append(results[:len(results):len(results)], Event{Status: c.outcome.Status, Code: c.outcome.Code, Body: c.outcome.Body})
+		results = append(slices.Clip(results), Event{Status: c.outcome.Status, Code: c.outcome.Code, Body: c.outcome.Body})
 	}
 	for i := 1; i < len(results); i++ {
 		if a, b := results[0], results[i]; a.Status != b.Status || a.Code != b.Code || a.Body != b.Body {
