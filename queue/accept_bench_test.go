@@ -169,7 +169,7 @@ func benchCall() *Call {
 	}
 	return &Call{
 		ID: NewID("bench"), Runner: "bench", Method: "run", Rows: 1, Group: "run",
-		Inputs: []tensor.Named{{Name: "input", Tensor: in}}, Timeout: time.Minute,
+		Inputs: []tensor.Named{{Name: "input", Tensor: in}}, Timeout: time.Minute, Caller: "10.0.0.1",
 		Admission: Admission{MaxCalls: 1 << 30, MaxBytes: 1 << 40},
 	}
 }

@@ -77,11 +77,11 @@ func (m *Model) admit(s *shelf, e *entry, job bool) error {
 			return fmt.Errorf("%w: %s", queue.ErrCallerFull, e.call.Runner)
 		}
 	}
-	if wait := time.Duration(s.rowsBefore(e.lane)) * a.RowTime; wait > begin(e.call) {
-		return &queue.TooLateError{Wait: wait, Left: begin(e.call)}
-	}
 	if job && m.kept(e.call.Runner) >= m.config.MaxResultBytes {
 		return fmt.Errorf("%w: %s", queue.ErrResultsFull, e.call.Runner)
+	}
+	if wait := time.Duration(s.rowsBefore(e.lane)) * a.RowTime; wait > begin(e.call) {
+		return &queue.TooLateError{Wait: wait, Left: begin(e.call)}
 	}
 	return nil
 }

@@ -11,8 +11,8 @@
 -- ARGV[8]  how many calls follow, each with envelope, job id or "", rows, group,
 --          bytes, µs to begin in, µs to end in, method, caller or ""
 --
--- Returns now in µs, then for each call "<lane> <entry> <calls before it>", or
--- why not: "full", "caller", "late <expected wait in µs>", "closed", "kept",
+-- Returns now in µs, then for each call "<lane> <entry>", and for a job
+-- " <calls before it>" behind that; or why not: "full", "caller", "late <expected wait in µs>", "closed", "kept",
 -- "no worker", or "known" if there is a job with that id already.
 --
 -- A caller that holds more than a sixteenth of the queue goes one lane lower, so
@@ -42,13 +42,6 @@ end
 
 -- What callers hold, before and with this script.
 local held, gained = {}, {}
-local function holds(caller)
-	if not held[caller] then
-		held[caller] = tonumber(call("HGET", CALLERS, caller) or 0)
-		gained[caller] = 0
-	end
-	return held[caller] + gained[caller]
-end
 
 -- What one caller may have, where several have calls.
 local function most_of(caller)
@@ -59,61 +52,84 @@ local function most_of(caller)
 	return lone / math.max(callers, 1)
 end
 
+-- How many calls and rows wait before one that comes to a lane now.
+local function before(to)
+	local calls, rows = 0, 0
+	for l = 1, to do calls, rows = calls + c[l], rows + r[l] end
+	return calls, rows
+end
+
+-- A moment so many µs from now. Most calls have the same time.
+local moments = {}
+local function from_now(left)
+	local t = moments[left]
+	if not t then
+		t = int(now + left)
+		moments[left] = t
+	end
+	return t
+end
+
+local part_of_call, part_of_byte = WHOLE / max_calls, WHOLE / max_bytes
 local added, due, index, touched = 0, { "ZADD", DUE }, { "ZADD", JOBS }, {}
 for i = 0, n - 1 do
 	local a = 8 + i * 9
-	local job, rows, b, caller = ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 5]), ARGV[a + 9]
-	local left = tonumber(ARGV[a + 6])
-	local to, part, why = lane, 0, nil
+	local job, rows, b, left, caller = ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 5]), ARGV[a + 6], ARGV[a + 9]
+	local to, part, has, why = lane, 0, 0, nil
 	if caller ~= "" then
-		part = math.ceil(WHOLE * math.max(1 / max_calls, b / max_bytes))
-		if holds(caller) > HEAVY then to = math.min(lane + 1, 3) end
+		part = math.ceil(math.max(part_of_call, b * part_of_byte))
+		if not held[caller] then
+			held[caller], gained[caller] = tonumber(call("HGET", CALLERS, caller) or 0), 0
+		end
+		has = held[caller] + gained[caller]
+		if has > HEAVY and to < 3 then to = to + 1 end
 	end
-	local calls_before, rows_before = 0, 0
-	for l = 1, to do calls_before, rows_before = calls_before + c[l], rows_before + r[l] end
-	local wait = rows_before * row_time / 1000
 	if job ~= "" and call("EXISTS", JOB .. job) == 1 then
 		why = "known"
 	elseif m[6] == 2 then
 		why = "closed"
 	elseif depth >= max_calls or bytes + b > max_bytes then
 		why = "full"
-	elseif part > 0 and lone > 0 and (depth * 2 >= max_calls or bytes * 2 >= max_bytes)
-		and holds(caller) > 0 and holds(caller) + part > most_of(caller) then
+	elseif has > 0 and lone > 0 and (depth * 2 >= max_calls or bytes * 2 >= max_bytes) and has + part > most_of(caller) then
 		why = "caller"
-	elseif wait > left then
-		why = "late " .. int(wait)
 	elseif job ~= "" and kept >= max_kept then
 		why = "kept"
+	elseif row_time > 0 then
+		local _, waiting = before(to)
+		local wait = waiting * row_time / 1000
+		if wait > tonumber(left) then why = "late " .. int(wait) end
 	end
 	if why then
 		out[i + 2] = why
 	else
-		local start_by, deadline = int(now + left), int(now + tonumber(ARGV[a + 7]))
-		local share = part > 0 and int(part) .. "@" .. caller or ""
-		local id = call("XADD", KEYS[to], "*", "e", ARGV[a + 1], "m",
-			table.concat({ ARGV[a + 3], ARGV[a + 5], out[1], start_by, deadline, share, job, ARGV[a + 4] }, " "))
+		local start_by, deadline, share = from_now(left), from_now(ARGV[a + 7]), ""
+		if part > 0 then
+			share = part .. "@" .. caller
+			gained[caller] = gained[caller] + part
+		end
+		local id = call("XADD", KEYS[to], "*", "e", ARGV[a + 1], "m", ARGV[a + 3] .. " " .. ARGV[a + 5] .. " " .. out[1] ..
+			" " .. start_by .. " " .. deadline .. " " .. share .. " " .. job .. " " .. ARGV[a + 4])
 		due[#due + 1] = start_by
 		due[#due + 1] = to .. ":" .. id
 		seq[to] = seq[to] + 1
+		out[i + 2] = to .. " " .. id
 		if job ~= "" then
+			out[i + 2] = out[i + 2] .. " " .. int((before(to)))
 			call("HSET", JOB .. job, "state", "queued", "lane", to, "asked", lane, "entry", id, "method", ARGV[a + 8],
 				"rows", ARGV[a + 3], "created", out[1], "start_by", start_by, "deadline", deadline, "seq", int(seq[to]))
 			index[#index + 1] = out[1]
 			index[#index + 1] = job
 		end
-		if part > 0 then gained[caller] = gained[caller] + part end
 		if c[to] == 0 then o[to] = now end
 		c[to], r[to], touched[to] = c[to] + 1, r[to] + rows, true
 		depth, bytes, arrived, added = depth + 1, bytes + b, arrived + rows, added + 1
-		out[i + 2] = to .. " " .. id .. " " .. int(calls_before)
 	end
 end
 if added == 0 then return out end
 call(unpack(due))
 if #index > 2 then call(unpack(index)) end
 for caller, part in pairs(gained) do
-	if part > 0 then call("HINCRBY", CALLERS, caller, int(part)) end
+	if part > 0 then call("HINCRBY", CALLERS, caller, part) end
 end
 local set = { "HSET", METER, "bytes", int(bytes), "newest", out[1], "arrived", int(arrived), "n_accepted", int(accepted + added) }
 for l in pairs(touched) do

@@ -46,7 +46,7 @@ end
 local function ended(i)
 	local a = i * 8 - 4
 	calls, rows, bytes = calls + 1, rows + ARGV[a + 3], bytes + ARGV[a + 4]
-	add_share(shares, ARGV[a + 5])
+	shares[ARGV[a + 5]] = (shares[ARGV[a + 5]] or 0) + 1
 end
 
 -- Takes entries off a lane. If all were pending then all were there, and one

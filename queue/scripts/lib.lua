@@ -83,19 +83,13 @@ local function fetch(lane, id)
 	return e and e[2]
 end
 
--- Gives a caller back what its calls had of the queue: shares as they are in
--- the entries, <millionths of the queue>@<caller>, added up by caller.
+-- Gives callers back what their calls had of the queue: how many calls had each
+-- share, <millionths of the queue>@<caller>.
 local function give_back(shares)
-	for caller, part in pairs(shares) do
-		if call("HINCRBY", CALLERS, caller, 0 - part) <= 0 then call("HDEL", CALLERS, caller) end
+	for share, calls in pairs(shares) do
+		local part, caller = string.match(share, "^(%d+)@(.+)$")
+		if part and call("HINCRBY", CALLERS, caller, 0 - part * calls) <= 0 then call("HDEL", CALLERS, caller) end
 	end
-end
-
--- Adds a share to those of its caller.
-local function add_share(shares, share)
-	if share == "" then return end
-	local part, caller = string.match(share, "^(%d+)@(.+)$")
-	if part then shares[caller] = (shares[caller] or 0) + part end
 end
 
 -- Takes an entry off its stream. What it counts for is given back only if it
@@ -107,9 +101,7 @@ local function drop(lane, id, bytes, share)
 		if call("HINCRBY", METER, "bytes", 0 - bytes) < 0 then
 			call("HSET", METER, "bytes", 0) -- a foreign hand put it there
 		end
-		local shares = {}
-		add_share(shares, share)
-		give_back(shares)
+		give_back({ [share] = 1 })
 	end
 	call("ZREM", DUE, member)
 	call("ZREM", RUNNING, member)
