@@ -94,3 +94,36 @@ func FuzzRunnerOf(f *testing.F) {
 		}
 	})
 }
+
+func FuzzMarkOf(f *testing.F) {
+	for _, s := range []string{"", "?", mark{1, "ocr~0~x"}.String(), mark{-1, " "}.String()} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		m, err := markOf(cursor)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("markOf(%q) = %v", cursor, err)
+			}
+			return
+		}
+		if again, err := markOf(m.String()); err != nil || again != m {
+			t.Errorf("%+v is read as %+v, %v", m, again, err)
+		}
+	})
+}
+
+func FuzzBesideOf(f *testing.F) {
+	for _, s := range []string{"", "1 5 1 2 3   ", "1 5 1 2 3 100@x ocr~0~y g h", "1 2 3", "x -1 9999999999999999999 2 3 a b c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, m string) {
+		b, err := besideOf(m)
+		if (err == nil) != (strings.Count(m, " ") >= 7) {
+			t.Errorf("besideOf(%q) = %+v, %v", m, b, err)
+		}
+		if err == nil && !strings.HasSuffix(m, b.share+" "+b.job+" "+b.group) {
+			t.Errorf("besideOf(%q) = %+v", m, b)
+		}
+	})
+}
