@@ -161,6 +161,12 @@ func TestFiguresAreWrittenAsPeopleReadThem(t *testing.T) {
 		{"microseconds", dashboard.Runner{Workers: worker(func(w *queue.Heartbeat) { w.Age = 250 * time.Microsecond })}, ">250 µs ago<"},
 		{"a cost", dashboard.Runner{Workers: worker(func(w *queue.Heartbeat) { w.FixedMS, w.PerRowMS = 20, 2 })}, ">20.0 ms &#43; 2.0 ms · rows<"},
 		{"no cost yet", dashboard.Runner{Workers: worker(func(*queue.Heartbeat) {})}, ">learning<"},
+		{"a paused queue", dashboard.Runner{Samples: stats(func(s *queue.Stats) { s.Gate = queue.GatePaused }), Workers: worker(func(*queue.Heartbeat) {})}, ">paused<"},
+		{"a queue that is drained", dashboard.Runner{Samples: stats(func(s *queue.Stats) { s.Gate = queue.GateDraining }), Workers: worker(func(*queue.Heartbeat) {})}, ">draining<"},
+		{"a crash loop", dashboard.Runner{Samples: stats(func(s *queue.Stats) { s.Degraded = true })}, ">crashes in a loop<"},
+		{"lanes", dashboard.Runner{Samples: stats(func(s *queue.Stats) {
+			s.WaitingRows, s.Lanes = 7, [3]queue.LaneStats{{Rows: 2}, {Rows: 4}, {Rows: 1}}
+		})}, "7 (2 high, 1 low)"},
 		{"a full queue", dashboard.Runner{MaxQueue: 5, Samples: stats(func(s *queue.Stats) { s.Depth = 5 }), Workers: worker(func(*queue.Heartbeat) {})}, ">queue full<"},
 		{"almost", dashboard.Runner{MaxQueue: 5, Samples: stats(func(s *queue.Stats) { s.Depth = 4 }), Workers: worker(func(*queue.Heartbeat) {})}, ">queue almost full<"},
 		{"beyond the last bound", dashboard.Runner{Workers: worker(func(w *queue.Heartbeat) { w.Latency = latency(map[int]int64{63: 1}) })}, "&gt; "},

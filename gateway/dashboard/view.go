@@ -89,7 +89,7 @@ func runnerLineOf(r Runner) runnerLine {
 	work := sum(r.Workers)
 	line := runnerLine{
 		Name: r.Name, Note: note(r, now), Spark: spark(r.Samples),
-		Depth: count(int64(now.Depth)), Rows: count(int64(now.WaitingRows)), Oldest: "–", Rate: "–",
+		Depth: count(int64(now.Depth)), Rows: waitingRows(now), Oldest: "–", Rate: "–",
 		Batch: mean(work.Rows, work.Batches), P50: quantile(work.Latency, 0.5), P99: quantile(work.Latency, 0.99),
 		Slots:  strconv.Itoa(work.Busy) + " / " + strconv.Itoa(work.Instances),
 		Errors: count(work.Failed), Bad: work.Failed > 0 || now.DeadLetters > 0,
@@ -109,10 +109,31 @@ func runnerLineOf(r Runner) runnerLine {
 	return line
 }
 
+// waitingRows are the rows that wait, and those of the lanes that are not normal.
+func waitingRows(s queue.Stats) string {
+	all := count(int64(s.WaitingRows))
+	var lanes []string
+	for i, name := range []string{"high", "", "low"} {
+		if rows := s.Lanes[i].Rows; rows > 0 && name != "" {
+			lanes = append(lanes, count(int64(rows))+" "+name)
+		}
+	}
+	if len(lanes) == 0 {
+		return all
+	}
+	return all + " (" + strings.Join(lanes, ", ") + ")"
+}
+
 // note is what an operator should see first about a runner.
 func note(r Runner, now queue.Stats) string {
 	nobody := len(r.Workers) == 0 && !r.Unknown
 	switch {
+	case now.Degraded:
+		return "crashes in a loop"
+	case now.Gate == queue.GatePaused:
+		return "paused"
+	case now.Gate == queue.GateDraining:
+		return "draining"
 	case nobody && now.Depth > 0:
 		return "calls wait, no worker"
 	case nobody:
