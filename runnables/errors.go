@@ -22,6 +22,13 @@ var ErrOutput = errors.New("invalid output")
 // so none is used.
 var ErrOutputLength = errors.New("wrong number of rows")
 
+// ErrCrashed is wrapped by the error of an execution during which the process of
+// the instance died and was replaced. It fails no call of the batch: each is
+// executed again, by itself, and only one that crashes its instance alone again
+// and again is given up. It is told of a whole execution; in [RowErrors] it is an
+// error like any other.
+var ErrCrashed = errors.New("the instance crashed")
+
 // InputErrorf makes an error for the client: what it sent is not acceptable,
 // which was only found out while running. It wraps [ErrInput], and whatever the
 // format wraps.
