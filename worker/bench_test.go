@@ -44,7 +44,10 @@ func (q *instantQueue) Finish(_ context.Context, outcomes []queue.Outcome) (queu
 	return queue.Finished{}, nil
 }
 
-func (q *instantQueue) Release(context.Context, []queue.Delivery) error   { return nil }
+func (q *instantQueue) Release(context.Context, []queue.Delivery) error { return nil }
+func (q *instantQueue) Crashed(context.Context, []queue.Delivery) (int, error) {
+	return 0, nil
+}
 func (q *instantQueue) Wait(context.Context, time.Duration) (bool, error) { return true, nil }
 func (q *instantQueue) Ring(context.Context) error                        { return nil }
 func (q *instantQueue) Renew(context.Context) (queue.Renewal, error)      { return queue.Renewal{}, nil }
@@ -70,7 +73,7 @@ func BenchmarkWorker(b *testing.B) {
 			for i := range size {
 				q.cut.Deliveries = append(q.cut.Deliveries, queue.Delivery{Call: queue.Call{
 					ID: fmt.Sprint(i), Method: "run", Rows: 1, Group: "run", Inputs: []tensor.Named{{Name: "input", Tensor: in}},
-				}, Left: time.Hour})
+				}, Left: time.Hour, StartLeft: time.Hour})
 			}
 			w, err := worker.New(worker.DefaultConfig(), directory{q}, runnables.Kinds{"echo": echo.Kind()},
 				[]runnables.Runner{{Name: "echo", Runnable: "echo"}}, worker.Telemetry{Log: slog.New(slog.DiscardHandler)})

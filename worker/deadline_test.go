@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +108,53 @@ func TestNoExecutionStartsAfterTheDeadline(t *testing.T) {
 				t.Errorf("%d pieces ran, want 2", len(rec.runs))
 			}
 		})
+	})
+}
+
+// starting is a call with less time to its start.
+func starting(left time.Duration, d queue.Delivery) queue.Delivery {
+	d.StartLeft = left
+	return d
+}
+
+func TestNoCallBeginsAfterTheTimeToStartWithin(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{}
+		s := perform(t, kindOf(rec.method("run", slow(time.Second)), rec.method("other", nil)),
+			call(1, 1), starting(time.Second, callOf("other", 2, 2)), starting(time.Second+1, callOf("other", 3, 3)))
+		s.queue.want(t, 2, queue.CodeDeadline)
+		s.queue.want(t, 3, "[6]")
+		if got := s.queue.replies["2"].Err.Message; !strings.Contains(got, "to start within") {
+			t.Errorf("the client is told %q", got)
+		}
+		if rec.String() != "run[1] other[3]" {
+			t.Errorf("ran %s, want run[1] other[3]", rec)
+		}
+		wantMetric(t, s, `ekiben_calls_finished_total{method="other",outcome="expired",runner="fake"} 1`)
+	})
+}
+
+// Once a call has begun only its deadline counts.
+func TestACallThatBeganInTimeIsBisectedAfterwards(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{}
+		s := perform(t, kindOf(rec.method("run", func(ctx context.Context, rows []int64) error {
+			time.Sleep(time.Second)
+			return broken(1)(ctx, rows)
+		})), starting(time.Second, call(1, 1)), starting(1, call(2, 2)), within(2*time.Second, starting(time.Second, call(3, 3))))
+		s.queue.want(t, 1, queue.CodeRunnerFailed)
+		s.queue.want(t, 2, "[4]")
+		s.queue.want(t, 3, queue.CodeDeadline)
+		if want := "run[1 2 3] run[1] run[2]"; rec.String() != want {
+			t.Errorf("ran %s, want %s", rec, want)
+		}
+		if got := s.queue.replies["3"].Err.Message; !strings.Contains(got, "deadline") {
+			t.Errorf("the client is told %q", got)
+		}
 	})
 }
 

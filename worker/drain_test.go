@@ -135,13 +135,49 @@ func TestATokenHeardTooLateRingsForAnother(t *testing.T) {
 		s := play(t, q, options(), kindOf(double("run", nil)))
 		time.Sleep(1500 * time.Millisecond)
 		s.stop()
-		synctest.Wait()
 		q.put(call(1, 1)) // rings while the worker still waits
 		if err := <-s.done; err != nil {
 			t.Errorf("Run() = %v", err)
 		}
-		if q.rings != 1 || len(q.waiting) != 1 {
-			t.Errorf("rang %d times with %d calls waiting, want once with one", q.rings, len(q.waiting))
+		if !q.bell || len(q.waiting) != 1 {
+			t.Errorf("the bell has rung: %t, with %d calls waiting; want that it has, with one", q.bell, len(q.waiting))
+		}
+	})
+}
+
+func TestIdleInstancesStopAtOnce(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		r := options()
+		r.Replicas = 3
+		s := play(t, q, r, kindOf(double("run", nil)))
+		time.Sleep(1500 * time.Millisecond)
+		before := time.Now()
+		s.end()
+		if took := time.Since(before); took > 10*time.Millisecond {
+			t.Errorf("stopped after %s, want at once", took)
+		}
+		if q.rings > 6 {
+			t.Errorf("rang %d times, want at most twice an instance", q.rings)
+		}
+	})
+}
+
+// Who cannot ring itself awake stops when its wait is over.
+func TestAnInstanceStopsEvenIfItCannotRing(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(1500 * time.Millisecond)
+		before := time.Now()
+		q.do(func() { q.failing["ring"] = queue.ErrUnavailable })
+		s.end()
+		if took := time.Since(before); took > time.Second {
+			t.Errorf("stopped after %s, want within a second", took)
 		}
 	})
 }

@@ -14,17 +14,25 @@ import (
 // belongs to the executing goroutine.
 type execution struct {
 	method *method
+	claims *claims
 	asked  time.Time
 
 	// timing is that of the last attempt, rows that of the first; 0 if there was
-	// none because every deadline had passed.
-	timing queue.Timing
-	rows   int
-	failed bool // an attempt did
+	// none because every call was too late or gone.
+	timing  queue.Timing
+	rows    int
+	failed  bool // an attempt did, or was stopped
+	stopped bool // because no call of it was wanted
 
 	outcomes []queue.Outcome
 	// back are calls whose execution was cut short by the end of the worker.
 	back []queue.Delivery
+	// lost are calls that others execute, or may.
+	lost []queue.Delivery
+	// crashed are calls that crashed the instance, those of an attempt together.
+	crashed [][]queue.Delivery
+	// crash is why the last of them did, for the log.
+	crash error
 	// err is the first error that was not a client's fault, for the log.
 	err error
 }
@@ -34,7 +42,7 @@ type execution struct {
 // of them at fault, at most 1 + 2·log2(n) executions. ctx stops it; what is not
 // ended then goes back.
 func (x *execution) run(ctx context.Context, items []item) {
-	items = x.expire(items, time.Now())
+	items = x.sift(items, time.Now())
 	if len(items) == 0 {
 		return
 	}
@@ -48,9 +56,12 @@ func (x *execution) run(ctx context.Context, items []item) {
 	x.failed = true
 	switch {
 	case ctx.Err() != nil:
-		for i := range items {
-			x.back = append(x.back, *items[i].delivery)
-		}
+		x.back = appendDeliveries(x.back, items)
+	case errors.Is(err, errUnwanted):
+		x.stopped = true
+		x.lost = appendDeliveries(x.lost, x.sift(items, time.Now()))
+	case errors.Is(err, runnables.ErrCrashed):
+		x.crashed, x.crash = append(x.crashed, appendDeliveries(nil, items)), err
 	case len(items) == 1:
 		x.fail(&items[0], err)
 	default:
@@ -61,42 +72,69 @@ func (x *execution) run(ctx context.Context, items []item) {
 	}
 }
 
-// expire fails the calls whose deadline has passed and returns the others.
-func (x *execution) expire(items []item, now time.Time) []item {
-	late := func(it *item) bool { return !now.Before(it.deadline) }
+// sift ends the calls that are not to be executed, and returns the others.
+func (x *execution) sift(items []item, now time.Time) []item {
+	fates := x.claims.fates(items)
 	n := 0
-	for n < len(items) && !late(&items[n]) {
+	for n < len(items) && (fates == nil || fates[n] == held) && items[n].late(now) == nil {
 		n++
 	}
 	if n == len(items) {
 		return items
 	}
-	inTime := append([]item(nil), items[:n]...)
+	stay := append([]item(nil), items[:n]...)
 	for i := n; i < len(items); i++ {
-		if late(&items[i]) {
-			x.end(&items[i], queue.Reply{Err: expired("before the call was executed")})
-		} else {
-			inTime = append(inTime, items[i])
+		it, f := &items[i], held
+		if fates != nil {
+			f = fates[i]
+		}
+		late := it.late(now)
+		switch {
+		case f == lost:
+			x.lost = append(x.lost, *it.delivery)
+		case late != nil:
+			x.end(it, queue.Reply{Err: late})
+		case f == canceled:
+			x.end(it, queue.Reply{Err: unwanted()})
+		default:
+			stay = append(stay, *it)
 		}
 	}
-	return inTime
+	return stay
+}
+
+func appendDeliveries(ds []queue.Delivery, items []item) []queue.Delivery {
+	for i := range items {
+		ds = append(ds, *items[i].delivery)
+	}
+	return ds
 }
 
 // attempt executes the calls once. If it returns an error none of them has
-// ended.
+// ended; it is errUnwanted if none of them was wanted any more.
 func (x *execution) attempt(ctx context.Context, items []item) error {
 	inputs, rows, err := x.join(items)
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	ctx, cancel := context.WithDeadline(ctx, latest(items))
 	defer cancel()
+	for i := range items {
+		items[i].begun = true
+	}
 	began := time.Now()
+	x.claims.begin(items, stop)
 	outputs, failed, err := x.method.compute(ctx, inputs, rows)
+	x.claims.end()
 	if x.rows == 0 {
 		x.rows = rows
 	}
 	x.timing = queue.Timing{Batch: began.Sub(x.asked), Execute: time.Since(began), Rows: rows}
+	if err != nil && errors.Is(context.Cause(ctx), errUnwanted) {
+		return errUnwanted
+	}
 	if err != nil {
 		return err
 	}
@@ -178,7 +216,7 @@ func firstError(failed runnables.RowErrors, from, to int) error {
 func (x *execution) fail(it *item, err error) {
 	reply := queue.Reply{Timing: x.timing}
 	if errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(it.deadline) {
-		reply.Err = expired("while the call was executed")
+		reply.Err = expired("the deadline passed while the call was executed")
 	} else {
 		reply.Err = callError(err)
 		x.note(err)

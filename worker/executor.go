@@ -9,15 +9,16 @@ import (
 )
 
 // ending is what the executor hands to the finisher: calls that have ended, and
-// calls to give back.
+// calls to give back, be it for good or after a crash.
 type ending struct {
 	meters   endings
 	asked    time.Time
 	outcomes []queue.Outcome
 	back     []queue.Delivery
+	crashed  [][]queue.Delivery // an execution each
 }
 
-func (e *ending) empty() bool { return len(e.outcomes) == 0 && len(e.back) == 0 }
+func (e *ending) empty() bool { return len(e.outcomes)+len(e.back)+len(e.crashed) == 0 }
 
 // span is how long an execution of so many rows took.
 type span struct {
@@ -29,6 +30,7 @@ type span struct {
 // calls the runnable.
 type executor struct {
 	runner *runner
+	claims *claims
 	loads  <-chan *load
 	done   chan<- []span
 	ended  chan<- ending
@@ -42,6 +44,7 @@ func (e *executor) run(pull, work context.Context) {
 	defer close(e.ended)
 	for l := range e.loads {
 		if pull.Err() != nil {
+			e.claims.drop(l)
 			e.done <- nil
 			e.ended <- ending{back: l.deliveries}
 			continue
@@ -73,6 +76,7 @@ func (e *executor) execute(pull, work context.Context, l *load) {
 		}
 		reason = batching.Shape
 	}
+	e.claims.drop(l)
 	e.done <- spans
 	if !end.empty() {
 		e.ended <- end
@@ -82,7 +86,7 @@ func (e *executor) execute(pull, work context.Context, l *load) {
 // batch runs one batch. The span is zero unless it ran at once, in one piece and
 // without an error: others say nothing of what a batch costs.
 func (e *executor) batch(work context.Context, l *load, b batch, reason batching.Reason) (ending, span) {
-	x := execution{method: b.method, asked: l.asked, outcomes: make([]queue.Outcome, 0, len(b.items))}
+	x := execution{method: b.method, claims: e.claims, asked: l.asked, outcomes: make([]queue.Outcome, 0, len(b.items))}
 	began := time.Now()
 	x.run(work, b.items)
 	if x.rows > 0 {
@@ -90,15 +94,30 @@ func (e *executor) batch(work context.Context, l *load, b batch, reason batching
 		e.runner.batches.Add(1)
 		e.runner.rows.Add(int64(x.rows))
 	}
-	if x.err != nil {
-		e.runner.log.WarnContext(work, "calls failed", "method", b.method.Name, "calls", len(b.items), "err", x.err)
+	e.tell(work, b, &x)
+	end := ending{
+		meters: b.method.meters.endings, asked: l.asked,
+		outcomes: x.outcomes, back: append(x.back, x.lost...), crashed: x.crashed,
 	}
-	if len(x.back) > 0 {
-		e.runner.cutShort.Store(true)
-	}
-	end := ending{meters: b.method.meters.endings, asked: l.asked, outcomes: x.outcomes, back: x.back}
 	if x.failed || x.timing.Rows != x.rows || x.rows > b.method.maxRows {
 		return end, span{}
 	}
 	return end, span{x.rows, x.timing.Execute}
+}
+
+// tell tells operators what they should know of an execution.
+func (e *executor) tell(ctx context.Context, b batch, x *execution) {
+	if x.err != nil {
+		e.runner.log.WarnContext(ctx, "calls failed", "method", b.method.Name, "calls", len(b.items), "err", x.err)
+	}
+	if x.stopped {
+		e.runner.log.DebugContext(ctx, "an execution was stopped", "method", b.method.Name, "calls", len(b.items), "err", errUnwanted)
+	}
+	if n := len(x.crashed); n > 0 {
+		e.runner.log.WarnContext(ctx, "the instance crashed, its calls run again alone", "method", b.method.Name, "crashes", n, "err", x.crash)
+		e.runner.meters.crashes.WithLabelValues(e.runner.options.Name).Add(float64(n))
+	}
+	if len(x.back) > 0 {
+		e.runner.cutShort.Store(true)
+	}
 }

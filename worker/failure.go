@@ -28,9 +28,18 @@ func callError(err error) *queue.CallError {
 	return &queue.CallError{Code: code, Message: message(err), Retryable: runnables.IsRetryable(err)}
 }
 
-// expired is the error of a call whose deadline is over; when says where.
-func expired(when string) *queue.CallError {
-	return &queue.CallError{Code: queue.CodeDeadline, Message: "the deadline passed " + when, Retryable: true}
+// codeCanceled is the code of a call that nobody wants any more, so nobody reads
+// it.
+const codeCanceled = "canceled"
+
+// expired is the error of a call for which it is too late.
+func expired(why string) *queue.CallError {
+	return &queue.CallError{Code: queue.CodeDeadline, Message: why, Retryable: true}
+}
+
+// unwanted is the error of a call that was canceled.
+func unwanted() *queue.CallError {
+	return &queue.CallError{Code: codeCanceled, Message: "the call was canceled before it was executed"}
 }
 
 // mismatch is the error of a call that was made for another signature.

@@ -24,6 +24,7 @@ type fakeQueue struct {
 	lease     time.Duration
 	cutTakes  time.Duration
 	finishing time.Duration // how long a Finish takes
+	renewing  time.Duration // how long the answer to a Renew is under way
 
 	mu       sync.Mutex
 	down     bool // nothing works
@@ -45,6 +46,10 @@ type fakeQueue struct {
 	events   []event
 	beats    []queue.Heartbeat
 	lost     []string // what the next Renew answers
+	canceled []string // and what every one does while they are held
+	crashed  [][]string
+	buries   bool // what crashes is given up
+	swept    queue.Swept
 }
 
 // event is something that a worker did, and when.
@@ -165,7 +170,7 @@ func (q *fakeQueue) Leave(context.Context, string, string) error {
 func (q *fakeQueue) Sweep(context.Context, string) (queue.Swept, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return queue.Swept{}, q.step("sweep")
+	return q.swept, q.step("sweep")
 }
 
 func (q *fakeQueue) Lease() time.Duration { return q.lease }
@@ -216,6 +221,7 @@ func (c *fakeConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error) 
 		rows += d.Rows
 		d.Waited = now - d.Waited
 		d.Left -= d.Waited
+		d.StartLeft -= d.Waited
 		cut.Deliveries = append(cut.Deliveries, d)
 		c.q.waiting = c.q.waiting[1:]
 		if alone {
@@ -249,9 +255,10 @@ func (c *fakeConsumer) Wait(_ context.Context, d time.Duration) (bool, error) {
 func (c *fakeConsumer) Ring(context.Context) error {
 	c.q.mu.Lock()
 	defer c.q.mu.Unlock()
-	c.q.bell = true
 	c.q.rings++
-	return c.q.step("ring")
+	err := c.q.step("ring")
+	c.q.bell = c.q.bell || err == nil
+	return err
 }
 
 func (c *fakeConsumer) Finish(_ context.Context, outcomes []queue.Outcome) (queue.Finished, error) {
@@ -295,11 +302,47 @@ func (c *fakeConsumer) Release(_ context.Context, ds []queue.Delivery) error {
 }
 
 func (c *fakeConsumer) Renew(context.Context) (queue.Renewal, error) {
+	answer, err := c.renew()
+	time.Sleep(c.q.renewing)
+	return answer, err
+}
+
+func (c *fakeConsumer) renew() (queue.Renewal, error) {
 	c.q.mu.Lock()
 	defer c.q.mu.Unlock()
-	lost := c.q.lost
+	if err := c.q.step("renew"); err != nil {
+		return queue.Renewal{}, err
+	}
+	answer := queue.Renewal{Lost: c.q.lost}
 	c.q.lost = nil
-	return queue.Renewal{Lost: lost}, c.q.step("renew")
+	for _, d := range c.held {
+		if slices.Contains(c.q.canceled, d.ID) {
+			answer.Canceled = append(answer.Canceled, d.ID)
+		}
+	}
+	return answer, nil
+}
+
+func (c *fakeConsumer) Crashed(_ context.Context, ds []queue.Delivery) (int, error) {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	if err := c.q.step("crashed"); err != nil {
+		return 0, err
+	}
+	var ids []string
+	for _, d := range ds {
+		ids = append(ids, d.ID)
+		c.letGo(d.ID)
+		if !c.q.buries {
+			d.Suspect, d.Waited = true, time.Since(c.q.start)
+			c.q.waiting, c.q.bell = append(c.q.waiting, d), true
+		}
+	}
+	c.q.crashed = append(c.q.crashed, ids)
+	if c.q.buries {
+		return len(ds), nil
+	}
+	return 0, nil
 }
 
 func (c *fakeConsumer) Leave(context.Context) error {
@@ -403,7 +446,7 @@ func callOf(method string, id int, values ...int64) queue.Delivery {
 	return queue.Delivery{Call: queue.Call{
 		ID: strconv.Itoa(id), Runner: served, Method: method, Rows: len(values), Group: method,
 		Inputs: []tensor.Named{{Name: "x", Tensor: in}},
-	}, Left: time.Hour}
+	}, Left: time.Hour, StartLeft: time.Hour}
 }
 
 // valuesOf are the numbers of a reply, or the code of its error.

@@ -16,47 +16,85 @@ type finisher struct {
 	ended  <-chan ending
 }
 
-// run ends calls until ended is closed. io is for talking to the queue.
-func (f *finisher) run(io context.Context) {
+// run ends calls until ended is closed. io is for talking to the queue, and
+// outlives pull.
+func (f *finisher) run(pull, io context.Context) {
 	for e := range f.ended {
-		if len(e.outcomes) > 0 {
-			f.finish(io, e)
+		if len(e.outcomes) > 0 && !f.finish(io, e) {
+			f.release(pull, io, deliveries(e.outcomes))
+		}
+		for _, ds := range e.crashed {
+			if !f.crash(io, e, ds) {
+				f.release(pull, io, ds)
+			}
 		}
 		if len(e.back) > 0 {
-			f.release(io, e.back)
+			f.release(pull, io, e.back)
 		}
 	}
 }
 
-// finish tries until it succeeds, or until the leases would have been over: the
-// queue then gives the calls to others.
-func (f *finisher) finish(io context.Context, e ending) {
+// finish ends calls and reports whether it could.
+func (f *finisher) finish(io context.Context, e ending) bool {
+	return f.insist(io, "finish", len(e.outcomes), func() error {
+		finished, err := f.sink.Finish(io, e.outcomes)
+		if err == nil {
+			f.record(e, finished, time.Now())
+		}
+		return err
+	})
+}
+
+// crash says that calls crashed the instance together, and reports whether it
+// could.
+func (f *finisher) crash(io context.Context, e ending, ds []queue.Delivery) bool {
+	return f.insist(io, "report a crash", len(ds), func() error {
+		buried, err := f.sink.Crashed(io, ds)
+		e.meters.failed.Add(float64(buried))
+		f.runner.calls.Add(int64(buried))
+		f.runner.failed.Add(int64(buried))
+		return err
+	})
+}
+
+// insist tries a step until it succeeds, or until the leases would have been
+// over: the queue then gives the calls to others.
+func (f *finisher) insist(io context.Context, step string, calls int, try func() error) bool {
 	giveUp := time.Now().Add(f.lease)
 	var pause backoff
 	for {
-		finished, err := f.sink.Finish(io, e.outcomes)
-		f.runner.link.report(io, "finish", err)
+		err := try()
+		f.runner.link.report(io, step, err)
 		if err == nil {
-			f.record(e, finished, time.Now())
-			return
+			return true
 		}
 		if !time.Now().Before(giveUp) || !sleep(io, pause.next()) {
-			f.runner.log.ErrorContext(io, "gave up finishing calls", "calls", len(e.outcomes), "err", err)
-			break
+			f.runner.log.ErrorContext(io, "gave up on calls", "step", step, "calls", calls, "err", err)
+			return false
 		}
 	}
-	ds := make([]queue.Delivery, len(e.outcomes))
-	for i := range e.outcomes {
-		ds[i] = e.outcomes[i].Delivery
-	}
-	f.release(io, ds)
 }
 
-// release gives calls back. If it fails they go back when their leases end, or
-// when the consumer leaves.
-func (f *finisher) release(io context.Context, ds []queue.Delivery) {
-	err := f.sink.Release(io, ds)
-	f.runner.link.report(io, "release", err)
+// release gives calls back. It tries until it succeeds, because the leases on
+// what is not given back would be renewed for ever; or until pull is done, when
+// the consumer is about to leave anyway.
+func (f *finisher) release(pull, io context.Context, ds []queue.Delivery) {
+	var pause backoff
+	for {
+		err := f.sink.Release(io, ds)
+		f.runner.link.report(io, "release", err)
+		if err == nil || !sleep(pull, pause.next()) {
+			return
+		}
+	}
+}
+
+func deliveries(outcomes []queue.Outcome) []queue.Delivery {
+	ds := make([]queue.Delivery, len(outcomes))
+	for i := range outcomes {
+		ds[i] = outcomes[i].Delivery
+	}
+	return ds
 }
 
 // record counts calls that have ended.

@@ -117,17 +117,21 @@ func newFormer(options runnables.Runner, ms []runnables.Method) (*batching.Forme
 
 // serve runs the pipeline until pull is done and all that was taken has ended.
 func (i *instance) serve(pull, work, io context.Context) {
-	r, consumer := i.runner, i.runner.consumers[i.number]
+	r, consumer, claims := i.runner, i.runner.consumers[i.number], i.runner.claims[i.number]
+	defer claims.close()
 	loads := make(chan *load, 1)
 	done := make(chan []span, 1)
 	ended := make(chan ending)
-	p := puller{runner: r, source: consumer, former: i.former, methods: i.methods, loads: loads, done: done, cost: &r.costs[i.number]}
-	e := executor{runner: r, loads: loads, done: done, ended: ended, unknown: r.meters.endings(r.options.Name, unknownMethod)}
+	p := puller{
+		runner: r, claims: claims, source: consumer, former: i.former, methods: i.methods,
+		loads: loads, done: done, cost: &r.costs[i.number],
+	}
+	e := executor{runner: r, claims: claims, loads: loads, done: done, ended: ended, unknown: r.meters.endings(r.options.Name, unknownMethod)}
 	f := finisher{runner: r, sink: consumer, lease: r.queue.Lease(), ended: ended}
 	var stages sync.WaitGroup
 	stages.Go(func() { p.run(pull, io) })
 	stages.Go(func() { e.run(pull, work) })
-	stages.Go(func() { f.run(io) })
+	stages.Go(func() { f.run(pull, io) })
 	stages.Wait()
 }
 

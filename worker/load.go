@@ -31,6 +31,11 @@ type load struct {
 	more    bool
 	now     time.Duration
 	arrived int64
+
+	// round is the renewal before which the load was held, fresh when its leases
+	// were known to be good. They belong to the claims.
+	round int
+	fresh time.Time
 }
 
 // batch is what is executed together: calls of one group, of at most maxRows
@@ -47,7 +52,21 @@ type item struct {
 	method   *method
 	inputs   []tensor.Tensor // in the order of the signature
 	rows     int
-	deadline time.Time
+
+	// The first execution must begin before startBy, any before the deadline.
+	startBy, deadline time.Time
+	begun             bool // an execution has
+}
+
+// late is why the call must not be executed now, or nil.
+func (it *item) late(now time.Time) *queue.CallError {
+	switch {
+	case !now.Before(it.deadline):
+		return expired("the deadline passed before the call was executed")
+	case !it.begun && !now.Before(it.startBy):
+		return expired("the time to start within passed before the call was executed")
+	}
+	return nil
 }
 
 // methods are those of one instance, by name.
@@ -84,12 +103,14 @@ func (ms methods) item(d *queue.Delivery, asked time.Time) (item, error) {
 	if err != nil {
 		return item{}, err
 	}
-	return item{delivery: d, method: m, inputs: inputs, rows: rows, deadline: asked.Add(d.Left)}, nil
+	return item{
+		delivery: d, method: m, inputs: inputs, rows: rows, startBy: asked.Add(d.StartLeft), deadline: asked.Add(d.Left),
+	}, nil
 }
 
-// joins reports whether b can run together with a.
-func (a *item) joins(b *item) bool {
-	return a.method == b.method && a.method.Batchable && a.delivery.Group == b.delivery.Group
+// joins reports whether other can run together with it.
+func (it *item) joins(other *item) bool {
+	return it.method == other.method && it.method.Batchable && it.delivery.Group == other.delivery.Group
 }
 
 // cutGroup separates the calls that can run with the first one from the rest.

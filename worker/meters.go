@@ -21,6 +21,7 @@ type meters struct {
 	bisections *prometheus.CounterVec
 	panics     *prometheus.CounterVec
 	lostLeases *prometheus.CounterVec
+	crashes    *prometheus.CounterVec
 }
 
 // newMeters makes the metrics and registers them.
@@ -38,14 +39,15 @@ func newMeters(reg prometheus.Registerer) (*meters, error) {
 		batchWait:  histogram("batch_wait_seconds", "Time from the acceptance of a batch's oldest call to its execution.", waits),
 		execute:    histogram("batch_execute_seconds", "Time that the execution of a batch took, bisection included.", waits),
 		callWait:   histogram("call_wait_seconds", "Time from the acceptance of a call until its batch was cut.", waits),
-		finished:   counter("calls_finished_total", "Calls ended: succeeded, failed, expired; and lost, those among them that had no effect because another worker or the client ended them first.", "method", "outcome"),
+		finished:   counter("calls_finished_total", "Calls ended: succeeded, failed, expired, canceled; and lost, those among them that had no effect because another worker or the client ended them first.", "method", "outcome"),
 		bisections: counter("bisections_total", "Failed batches that were run again in two halves.", "method"),
 		panics:     counter("panics_total", "Panics of the runnable.", "method"),
 		lostLeases: counter("lost_leases_total", "Calls that were given to another worker while this one ran them."),
+		crashes:    counter("crashes_total", "Executions during which the process of the instance died and was replaced."),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.batches, m.batchRows, m.batchWait, m.execute, m.callWait, m.finished, m.bisections, m.panics, m.lostLeases,
+		m.batches, m.batchRows, m.batchWait, m.execute, m.callWait, m.finished, m.bisections, m.panics, m.lostLeases, m.crashes,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
@@ -65,7 +67,7 @@ type methodMeters struct {
 
 // endings count the calls of a method that have ended.
 type endings struct {
-	succeeded, failed, expired, lost prometheus.Counter
+	succeeded, failed, expired, canceled, lost prometheus.Counter
 }
 
 // unknownMethod is the label of calls of methods that a runner does not have.
@@ -76,6 +78,7 @@ func (m *meters) endings(runner, method string) endings {
 		succeeded: m.finished.WithLabelValues(runner, method, "succeeded"),
 		failed:    m.finished.WithLabelValues(runner, method, "failed"),
 		expired:   m.finished.WithLabelValues(runner, method, "expired"),
+		canceled:  m.finished.WithLabelValues(runner, method, "canceled"),
 		lost:      m.finished.WithLabelValues(runner, method, "lost"),
 	}
 }
@@ -112,19 +115,22 @@ func (m *methodMeters) batch(l *load, b batch, reason batching.Reason, began tim
 
 // finish counts calls that have ended, and answers how many failed or expired.
 func (m endings) finish(outcomes []queue.Outcome, finished queue.Finished) int {
-	failed, expired := 0, 0
+	failed, expired, canceled := 0, 0, 0
 	for i := range outcomes {
 		switch err := outcomes[i].Reply.Err; {
 		case err == nil:
 		case err.Code == queue.CodeDeadline:
 			expired++
+		case err.Code == codeCanceled:
+			canceled++
 		default:
 			failed++
 		}
 	}
-	m.succeeded.Add(float64(len(outcomes) - failed - expired))
+	m.succeeded.Add(float64(len(outcomes) - failed - expired - canceled))
 	m.failed.Add(float64(failed))
 	m.expired.Add(float64(expired))
+	m.canceled.Add(float64(canceled))
 	m.lost.Add(float64(finished.Lost))
 	return failed + expired
 }

@@ -98,12 +98,12 @@ func TestLeasesAreRenewedWhileABatchRuns(t *testing.T) {
 		q.do(func() { q.lost = []string{"1"} })
 		time.Sleep(30 * time.Second)
 		at := q.times("renew")
-		if len(at) < 13 || len(at) > 20 {
-			t.Errorf("%d renewals in a minute, want one about every 3.75s", len(at))
+		if len(at) < 50 || len(at) > 75 {
+			t.Errorf("%d renewals in a minute, want one about every second", len(at))
 		}
 		for i, t0 := range at[1:] {
-			if gap := t0 - at[i]; gap < 3*time.Second || gap > 4500*time.Millisecond {
-				t.Errorf("%s between two renewals, want a quarter of 15s, give or take a fifth", gap)
+			if gap := t0 - at[i]; gap < 800*time.Millisecond || gap > 1200*time.Millisecond {
+				t.Errorf("%s between two renewals, want a second, give or take a fifth", gap)
 			}
 		}
 		s.end()
@@ -121,8 +121,81 @@ func TestLeasesAreRenewedWhileDraining(t *testing.T) {
 		s := play(t, q, options(), kindOf(double("run", slow(20*time.Second))))
 		time.Sleep(time.Second)
 		s.end()
-		if n := len(q.times("renew")); n < 4 {
-			t.Errorf("%d renewals in 20s, want 4 or more", n)
+		if n := len(q.times("renew")); n < 16 {
+			t.Errorf("%d renewals in 20s, want 16 or more", n)
+		}
+	})
+}
+
+func TestShortLeasesAreRenewedFourTimesEach(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.lease = time.Second
+		q.put(call(1, 1))
+		s := play(t, q, options(), kindOf(double("run", slow(10*time.Second))))
+		time.Sleep(11 * time.Second)
+		s.end()
+		if n := len(q.times("renew")); n < 36 || n > 56 {
+			t.Errorf("%d renewals in 11s, want about 44", n)
+		}
+	})
+}
+
+// Leases on what is not given back would be renewed for ever.
+func TestReleaseIsTriedUntilItSucceeds(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.failing["finish"], q.failing["release"] = queue.ErrUnavailable, queue.ErrUnavailable
+		q.put(call(1, 1))
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(time.Minute)
+		q.do(func() { delete(q.failing, "release") })
+		time.Sleep(3 * time.Second)
+		q.do(func() {
+			if len(q.released) != 1 {
+				t.Errorf("given back %v, want call 1", q.released)
+			}
+		})
+		s.end()
+	})
+}
+
+func TestAWorkerThatStopsLeavesWhatItCannotGiveBack(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.failing["finish"], q.failing["release"] = queue.ErrUnavailable, queue.ErrUnavailable
+		q.put(call(1, 1))
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(time.Minute)
+		before := time.Now()
+		s.end()
+		if took := time.Since(before); took > time.Second || len(q.released) != 1 {
+			t.Errorf("stopped after %s and gave back %v, want at once, and call 1 by leaving", took, q.released)
+		}
+	})
+}
+
+func TestASweepTellsWhatItFound(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		s := play(t, q, options(), kindOf(double("run", nil)))
+		time.Sleep(3 * time.Second)
+		if log := s.log.String(); strings.Contains(log, "left behind") {
+			t.Errorf("nothing was found, but the log says: %s", log)
+		}
+		q.do(func() { q.swept = queue.Swept{Orphans: 2} })
+		time.Sleep(3 * time.Second)
+		s.end()
+		if log := s.log.String(); !strings.Contains(log, "reclaimed=0 buried=0 missing=0 orphans=2") {
+			t.Errorf("two orphans were found, but the log says: %s", log)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 // touches the former and asks.
 type puller struct {
 	runner  *runner
+	claims  *claims
 	source  source
 	former  *batching.Former
 	methods methods
@@ -151,6 +152,7 @@ func (p *puller) ask(io context.Context, ask batching.Ask) (*load, batching.Fact
 		return nil, batching.Facts(cut.Facts), err
 	}
 	l := p.methods.plan(cut.Deliveries, asked)
+	p.claims.hold(l)
 	rows := 0
 	for i := range cut.Deliveries {
 		rows += cut.Deliveries[i].Rows
@@ -170,18 +172,30 @@ func (p *puller) ask(io context.Context, ask batching.Ask) (*load, batching.Fact
 // minBell is the shortest wait that the bell can time.
 const minBell = time.Millisecond
 
-// wait waits for the bell, for at most d. A token that is got after the end is
-// passed on to another instance.
+// wait waits for the bell, for at most d. At the end it rings itself awake; a
+// token that is got after the end, which may be that of a call, is passed on to
+// another instance.
 func (p *puller) wait(pull, io context.Context, d time.Duration) error {
 	if d < minBell {
 		sleep(pull, d)
 		return nil
 	}
+	rang := make(chan struct{})
+	cancel := context.AfterFunc(pull, func() {
+		defer close(rang)
+		p.ring(io) // Wait would notice the end only later
+	})
 	rung, err := p.source.Wait(io, d)
+	if !cancel() {
+		<-rang
+	}
 	p.runner.link.report(io, "wait", err)
 	if rung && pull.Err() != nil {
-		err = p.source.Ring(io)
-		p.runner.link.report(io, "ring", err)
+		p.ring(io)
 	}
 	return err
+}
+
+func (p *puller) ring(io context.Context) {
+	p.runner.link.report(io, "ring", p.source.Ring(io))
 }

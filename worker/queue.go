@@ -28,9 +28,9 @@ type registry interface {
 }
 
 // Consumer is one instance's end of a queue, such as a [queue.Consumer]. Its
-// methods are called by several goroutines: Cut, Wait and Ring by one, Finish and
-// Release by another, Renew by a third; Leave when none of the first two are
-// used any more.
+// methods are called by several goroutines: Cut, Wait and Ring by one, and Ring
+// by another while that one waits; Finish, Release and Crashed by a third, Renew
+// by a fourth; Leave when none of the first three are used any more.
 type Consumer interface {
 	source
 	sink
@@ -51,6 +51,7 @@ type source interface {
 type sink interface {
 	Finish(ctx context.Context, outcomes []queue.Outcome) (queue.Finished, error)
 	Release(ctx context.Context, ds []queue.Delivery) error
+	Crashed(ctx context.Context, ds []queue.Delivery) (buried int, err error)
 }
 
 // On makes a worker's Queue of a connection.

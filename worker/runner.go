@@ -24,8 +24,9 @@ type runner struct {
 	link    *link
 	meters  *meters
 
-	// consumers are the instances' ends of the queue.
+	// consumers are the instances' ends of the queue, claims what each holds.
 	consumers []Consumer
+	claims    []*claims
 
 	// spec is set once the instances are made, ready once it is announced. Both
 	// are written by serve alone.
@@ -54,6 +55,7 @@ func newRunner(options runnables.Runner, kind runnables.Kind, w *Worker) *runner
 	}
 	for i := range max(options.Replicas, 0) {
 		r.consumers = append(r.consumers, w.queue.NewConsumer(options.Name, w.config.ID, i))
+		r.claims = append(r.claims, newClaims(w.queue.Lease(), log.With("instance", i)))
 	}
 	r.costs = make([]atomic.Pointer[batching.Cost], len(r.consumers))
 	return r

@@ -17,6 +17,7 @@ import (
 const (
 	beatEvery  = 3 * time.Second
 	sweepEvery = time.Second
+	renewEvery = time.Second // or every quarter of a lease if that is shorter
 )
 
 // keepBeating sends heartbeats until ctx is done: now, every few seconds, and
@@ -117,17 +118,20 @@ func (r *runner) keepSweeping(ctx context.Context) {
 	for sleep(ctx, jitter(sweepEvery)) {
 		swept, err := r.queue.Sweep(ctx, r.options.Name)
 		r.link.report(ctx, "sweep", err)
-		if swept.Reclaimed > 0 || swept.Buried > 0 || swept.Missing > 0 {
-			r.log.WarnContext(ctx, "took calls back from workers that are gone",
-				"reclaimed", swept.Reclaimed, "buried", swept.Buried, "missing", swept.Missing)
+		if swept.Reclaimed > 0 || swept.Buried > 0 || swept.Missing > 0 || swept.Orphans > 0 {
+			r.log.WarnContext(ctx, "took care of calls that were left behind",
+				"reclaimed", swept.Reclaimed, "buried", swept.Buried, "missing", swept.Missing, "orphans", swept.Orphans)
 		}
 	}
 }
 
-// renew renews the leases of all instances.
+// renew renews the leases of all instances, and tells them which calls are not
+// theirs to execute any more.
 func (r *runner) renew(ctx context.Context) {
-	for _, c := range r.consumers {
+	for i, c := range r.consumers {
+		round, asked := r.claims[i].ask(), time.Now()
 		renewal, err := c.Renew(ctx)
+		r.claims[i].settle(round, asked, renewal, err)
 		r.link.report(ctx, "renew", err)
 		if lost := renewal.Lost; len(lost) > 0 {
 			r.meters.lostLeases.WithLabelValues(r.options.Name).Add(float64(len(lost)))

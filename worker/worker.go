@@ -141,8 +141,9 @@ func (w *Worker) leave(ctx context.Context) {
 }
 
 // keepRenewing renews the leases of all that the worker holds, until ctx is done.
+// It is how a worker learns what was canceled, so it does not wait for long.
 func (w *Worker) keepRenewing(ctx context.Context) {
-	for sleep(ctx, jitter(w.queue.Lease()/4)) {
+	for sleep(ctx, jitter(min(w.queue.Lease()/4, renewEvery))) {
 		for _, r := range w.runners {
 			r.renew(ctx)
 		}
