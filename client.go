@@ -38,11 +38,11 @@ type problem struct {
 	Code   string `json:"code"`
 }
 
-// do sends a request and returns the answer's body, or the gateway's problem as
-// an error.
-func (r *remote) do(ctx context.Context, method, path string, body []byte, header http.Header) ([]byte, http.Header, error) {
-	res, err := r.send(ctx, method, path, body, header)
-	return res.body, res.header, err
+// do sends a request without a body and returns the answer's, or the gateway's
+// problem as an error.
+func (r *remote) do(ctx context.Context, method, path string, header http.Header) ([]byte, error) {
+	res, err := r.send(ctx, method, path, nil, header)
+	return res.body, err
 }
 
 // response is what a gateway answered.
@@ -194,7 +194,7 @@ func listRunnersCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List runners", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			answer, _, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners", nil, nil)
+			answer, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners", nil)
 			if err != nil {
 				return err
 			}
@@ -212,7 +212,7 @@ func showRunnerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show RUNNER", Short: "Show a runner's methods and limits", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, _, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners/"+url.PathEscape(args[0]), nil, nil)
+			answer, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners/"+url.PathEscape(args[0]), nil)
 			if err != nil {
 				return err
 			}

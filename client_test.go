@@ -227,7 +227,8 @@ func TestAllDeadLettersAreRedrivenInSeveralRequests(t *testing.T) {
 		{"until those of the beginning were", []string{`{"redriven":1000,"left":500}`, `{"redriven":900,"left":600}`}, "redriven  1900\nleft      600", 2},
 		{"until none can be", []string{`{"redriven":0,"left":5}`}, "redriven  0\nleft      5", 1},
 		{
-			"until the queue is full", []string{`{"redriven":9,"left":5,"stopped":{"code":"queue_full","detail":"the runner's queue is full"}}`},
+			"until the queue is full",
+			[]string{`{"redriven":9,"left":5,"stopped":{"code":"queue_full","detail":"the runner's queue is full"}}`},
 			"redriven  9\nleft      5\nstopped   the runner's queue is full (queue_full)", 1,
 		},
 	} {

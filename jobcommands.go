@@ -37,7 +37,7 @@ func jobCommand(name, short, method, suffix string) *cobra.Command {
 	c := &cobra.Command{
 		Use: name + " ID", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, _, err := r.do(cmd.Context(), method, jobPath(args[0])+suffix, nil, nil)
+			answer, err := r.do(cmd.Context(), method, jobPath(args[0])+suffix, nil)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func listJobsCommand() *cobra.Command {
 	}
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		path := "/v1/jobs" + queryOfFlags(cmd, "runner", "state", "from", "until", "limit", "cursor")
-		answer, _, err := r.do(cmd.Context(), http.MethodGet, path, nil, nil)
+		answer, err := r.do(cmd.Context(), http.MethodGet, path, nil)
 		if err != nil {
 			return err
 		}

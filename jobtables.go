@@ -57,9 +57,22 @@ func jobTable(w io.Writer, answer []byte) error {
 		return err
 	}
 	rows := [][]string{
-		{"id", j.ID}, {"client id", j.ClientID}, {"runner", j.Runner}, {"method", j.Method}, {"state", j.State}, {"priority", j.Priority},
-		{"rows", count(j.Rows)}, {"attempt", strconv.Itoa(j.Attempt)}, {"position", count(j.Position)}, {"starts in", expected(j.StartsIn)},
-		{"created", j.Created}, {"start by", j.StartBy}, {"started", j.Started}, {"finished", j.Finished}, {"deadline", j.Deadline}, {"kept until", j.Expires},
+		{"id", j.ID},
+		{"client id", j.ClientID},
+		{"runner", j.Runner},
+		{"method", j.Method},
+		{"state", j.State},
+		{"priority", j.Priority},
+		{"rows", count(j.Rows)},
+		{"attempt", strconv.Itoa(j.Attempt)},
+		{"position", count(j.Position)},
+		{"starts in", expected(j.StartsIn)},
+		{"created", j.Created},
+		{"start by", j.StartBy},
+		{"started", j.Started},
+		{"finished", j.Finished},
+		{"deadline", j.Deadline},
+		{"kept until", j.Expires},
 	}
 	if j.Error != nil {
 		rows = append(rows, []string{"error", plainText(j.Error.Message) + " (" + j.Error.Code + ")"})

@@ -60,7 +60,7 @@ func queueCommand(use, short, method, suffix string) *cobra.Command {
 		if method != http.MethodGet {
 			header = adminHeader()
 		}
-		answer, _, err := r.do(cmd.Context(), method, path, nil, header)
+		answer, err := r.do(cmd.Context(), method, path, header)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func listDeadCommand() *cobra.Command {
 		Use: "list RUNNER", Short: "List the dead letters of a runner, the oldest first", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := queuePath(args[0]) + "/dead" + queryOfFlags(cmd, "limit", "cursor")
-			answer, _, err := r.do(cmd.Context(), http.MethodGet, path, nil, nil)
+			answer, err := r.do(cmd.Context(), http.MethodGet, path, nil)
 			if err != nil {
 				return err
 			}
@@ -109,7 +109,7 @@ func showDeadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show RUNNER ID", Short: "Show a dead letter with its inputs", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, _, err := r.do(cmd.Context(), http.MethodGet, deadPath(args[0], args[1]), nil, nil)
+			answer, err := r.do(cmd.Context(), http.MethodGet, deadPath(args[0], args[1]), nil)
 			if err != nil {
 				return err
 			}
@@ -147,7 +147,7 @@ func redriveCommand() *cobra.Command {
 				}
 				return show(cmd.OutOrStdout(), format, answer, redrivenTable)
 			}
-			answer, _, err := r.do(cmd.Context(), http.MethodPost, deadPath(args[0], args[1])+"/redrive", nil, adminHeader())
+			answer, err := r.do(cmd.Context(), http.MethodPost, deadPath(args[0], args[1])+"/redrive", adminHeader())
 			if err != nil {
 				return err
 			}
@@ -173,7 +173,7 @@ func (r *remote) redriveAll(ctx context.Context, runner string) ([]byte, error) 
 	var sum redriven
 	goal := 0
 	for {
-		answer, _, err := r.do(ctx, http.MethodPost, queuePath(runner)+"/dead/redrive", nil, adminHeader())
+		answer, err := r.do(ctx, http.MethodPost, queuePath(runner)+"/dead/redrive", adminHeader())
 		if err != nil {
 			if sum.Redriven > 0 {
 				return nil, fmt.Errorf("after %d were redriven: %w", sum.Redriven, err)
@@ -206,7 +206,7 @@ func dropCommand() *cobra.Command {
 			if !all {
 				path = deadPath(args[0], args[1])
 			}
-			_, _, err := r.do(cmd.Context(), http.MethodDelete, path, nil, adminHeader())
+			_, err := r.do(cmd.Context(), http.MethodDelete, path, adminHeader())
 			return err
 		},
 	}

@@ -68,10 +68,18 @@ func queueTable(w io.Writer, answer []byte) error {
 		return fmt.Sprintf("%d calls, %d rows, oldest %.1fs", l.Calls, l.Rows, l.OldestSeconds)
 	}
 	return writeRows(w, [][]string{
-		{"runner", q.Runner}, {"state", q.state()}, {"depth", strconv.Itoa(q.Depth)}, {"waiting", strconv.Itoa(q.Waiting)},
-		{"high", lane(q.Lanes.High)}, {"normal", lane(q.Lanes.Normal)}, {"low", lane(q.Lanes.Low)},
-		{"bytes", strconv.FormatInt(q.Bytes, 10)}, {"result bytes", strconv.FormatInt(q.ResultBytes, 10)},
-		{"callers", strconv.Itoa(q.Callers)}, {"workers", strconv.Itoa(q.Workers)}, {"dead letters", strconv.Itoa(q.DeadLetters)},
+		{"runner", q.Runner},
+		{"state", q.state()},
+		{"depth", strconv.Itoa(q.Depth)},
+		{"waiting", strconv.Itoa(q.Waiting)},
+		{"high", lane(q.Lanes.High)},
+		{"normal", lane(q.Lanes.Normal)},
+		{"low", lane(q.Lanes.Low)},
+		{"bytes", strconv.FormatInt(q.Bytes, 10)},
+		{"result bytes", strconv.FormatInt(q.ResultBytes, 10)},
+		{"callers", strconv.Itoa(q.Callers)},
+		{"workers", strconv.Itoa(q.Workers)},
+		{"dead letters", strconv.Itoa(q.DeadLetters)},
 	})
 }
 
@@ -121,8 +129,17 @@ func letterTable(w io.Writer, answer []byte) error {
 		return err
 	}
 	rows := [][]string{
-		{"id", l.ID}, {"reason", plainText(l.Reason)}, {"died", l.Died}, {"accepted", l.Accepted}, {"call", l.CallID}, {"method", l.Method},
-		{"priority", l.Priority}, {"rows", strconv.Itoa(l.Rows)}, {"attempt", strconv.Itoa(l.Attempt)}, {"redrivable", strconv.FormatBool(l.Redrivable)}, {"error", plainText(l.Error)},
+		{"id", l.ID},
+		{"reason", plainText(l.Reason)},
+		{"died", l.Died},
+		{"accepted", l.Accepted},
+		{"call", l.CallID},
+		{"method", l.Method},
+		{"priority", l.Priority},
+		{"rows", strconv.Itoa(l.Rows)},
+		{"attempt", strconv.Itoa(l.Attempt)},
+		{"redrivable", strconv.FormatBool(l.Redrivable)},
+		{"error", plainText(l.Error)},
 	}
 	for _, in := range l.Inputs {
 		shape := strings.ReplaceAll(fmt.Sprint(in.Shape), " ", ",")
