@@ -73,7 +73,8 @@ func TestMetricsHaveNoSeriesOfUnknownNames(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue(everything())
-		q.stats["all"] = queue.Stats{Depth: 12, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, Workers: 2, DeadLetters: 3}
+		q.stats["all"] = queue.Stats{Depth: 12, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, Workers: 2, DeadLetters: 3,
+			Lanes: [3]queue.LaneStats{{Calls: 1}, {Calls: 4}, {}}, Callers: 5, ResultBytes: 99, Degraded: true, Gate: queue.GatePaused}
 		g := newGateway(t, q, setup{})
 		defer running(t, g)()
 		synctest.Wait()
@@ -97,6 +98,13 @@ func TestMetricsHaveNoSeriesOfUnknownNames(t *testing.T) {
 			`ekiben_queue_oldest_seconds{runner="all"} 1.5`,
 			`ekiben_workers{runner="all"} 2`,
 			`ekiben_dead_letters{runner="all"} 3`,
+			`ekiben_queue_waiting_calls{lane="high",runner="all"} 1`,
+			`ekiben_queue_waiting_calls{lane="normal",runner="all"} 4`,
+			`ekiben_queue_waiting_calls{lane="low",runner="all"} 0`,
+			`ekiben_queue_callers{runner="all"} 5`,
+			`ekiben_result_bytes{runner="all"} 99`,
+			`ekiben_runner_degraded{runner="all"} 1`,
+			`ekiben_queue_paused{runner="all"} 1`,
 		} {
 			wantMetric(t, g, line)
 		}
