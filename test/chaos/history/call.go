@@ -111,6 +111,13 @@ func (c *call) succeeded() bool {
 	return c.hasFinal && c.outcome.State == Succeeded
 }
 
+// late reports whether the call ran out of time, although it was given more than
+// any fault takes. Poison may: nobody waits for it.
+func (c *call) late() bool {
+	expired := c.code() == CodeDeadline || (c.reply == nil && c.hasFinal && c.outcome.State == Expired)
+	return expired && c.plan.Timeout == 0 && !c.plan.Poison && !c.excused
+}
+
 // end is when the call was over, zero if it was not.
 func (c *call) end() time.Time {
 	switch {

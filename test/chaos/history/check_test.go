@@ -185,6 +185,21 @@ func TestViolationsAreFound(t *testing.T) {
 	}
 }
 
+func TestLateIsToldFromLost(t *testing.T) {
+	t.Parallel()
+
+	events, final := call()
+	events[1] = history.Event{Kind: history.Replied, Status: 504, Code: history.CodeDeadline}
+	if r := history.Check(events, final, rules); r.Late != 1 || r.Lost != 0 {
+		t.Errorf("an awaited call that was late: %+v", r)
+	}
+	events, final = job()
+	outcome(&final, func(o *history.Outcome) { *o = history.Outcome{State: history.Queued, Status: 202} })
+	if r := history.Check(events, final, rules); r.Late != 0 || r.Lost != 1 {
+		t.Errorf("a job without an end: %+v", r)
+	}
+}
+
 func TestLostDataIsAnExcuseForWhatWasThere(t *testing.T) {
 	t.Parallel()
 

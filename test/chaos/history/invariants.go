@@ -18,14 +18,14 @@ func (k *checker) ends() {
 			k.violated("I1", "job %s is %s at the end: lost", c.id, c.outcome.State)
 		}
 	case c.isJob():
-		if c.outcome.State == Expired && c.plan.Timeout == 0 {
-			k.violated("I1", "job %s expired although it had all the time: lost", c.id)
+		if c.late() {
+			k.violated("I1", "job %s expired although it had all the time: late", c.id)
 		}
 	case c.refused || c.unknown:
 	case c.reply == nil:
 		k.violated("I1", "the client got no answer")
-	case c.reply.Code == CodeDeadline && c.plan.Timeout == 0 && !c.excused:
-		k.violated("I1", "the client's long time was over without an answer: lost")
+	case c.late():
+		k.violated("I1", "the client's long time was over without an answer: late")
 	}
 }
 

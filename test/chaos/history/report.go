@@ -16,7 +16,9 @@ type Report struct {
 	// Failed awaited calls are ordinary ones that got no result.
 	Failed int
 
-	Lost, Wrong, Doubled int
+	// Lost calls have no end, Late ones were given up for want of time although
+	// they had more than any fault takes.
+	Lost, Late, Wrong, Doubled int
 
 	// Poison calls that were given up, and others.
 	PoisonDead, InnocentsDead int
@@ -55,22 +57,22 @@ func SpreadOf(ds []time.Duration) Spread {
 
 func newReport(calls []*call, events []Event, violations []Violation) Report {
 	r := Report{Faults: map[string]int{}, Violations: violations}
-	for _, c := range calls {
-		r.count(c)
-	}
 	for _, v := range violations {
 		switch v.Invariant {
 		case "I1":
 			if v.Call < 0 {
 				r.Doubled++
 			} else {
-				r.Lost++
+				r.Lost++ // or late, see count
 			}
 		case "I2":
 			r.Wrong++
 		case "I4":
 			r.Doubled++
 		}
+	}
+	for _, c := range calls {
+		r.count(c)
 	}
 	r.Recovery = recovery(calls, events, r.Faults)
 	return r
@@ -98,6 +100,10 @@ func (r *Report) count(c *call) {
 		r.Expired++
 	case c.canceled:
 		r.Canceled++
+	}
+	if c.late() {
+		r.Late++
+		r.Lost--
 	}
 	r.Executions += c.ended
 	r.Duplicates += max(c.ended-1, 0)
@@ -136,7 +142,7 @@ func recovery(calls []*call, events []Event, faults map[string]int) map[string]S
 func (r Report) Sum(other Report) Report {
 	r.Submitted, r.Accepted = r.Submitted+other.Submitted, r.Accepted+other.Accepted
 	r.Refused, r.Unknown, r.Failed = r.Refused+other.Refused, r.Unknown+other.Unknown, r.Failed+other.Failed
-	r.Lost, r.Wrong, r.Doubled = r.Lost+other.Lost, r.Wrong+other.Wrong, r.Doubled+other.Doubled
+	r.Lost, r.Late, r.Wrong, r.Doubled = r.Lost+other.Lost, r.Late+other.Late, r.Wrong+other.Wrong, r.Doubled+other.Doubled
 	r.PoisonDead, r.InnocentsDead = r.PoisonDead+other.PoisonDead, r.InnocentsDead+other.InnocentsDead
 	r.Expired, r.Canceled = r.Expired+other.Expired, r.Canceled+other.Canceled
 	r.Executions, r.Duplicates = r.Executions+other.Executions, r.Duplicates+other.Duplicates
@@ -165,8 +171,8 @@ func (r Report) Table(lease time.Duration) string {
 	}
 	fmt.Fprintf(&b, "calls      submitted %d, accepted %d, refused %d, unknown %d, awaited and failed %d\n",
 		r.Submitted, r.Accepted, r.Refused, r.Unknown, r.Failed)
-	fmt.Fprintf(&b, "outcomes   lost %d, wrong %d, doubled %d, innocents dead %d, poison dead %d, expired %d, canceled %d\n",
-		r.Lost, r.Wrong, r.Doubled, r.InnocentsDead, r.PoisonDead, r.Expired, r.Canceled)
+	fmt.Fprintf(&b, "outcomes   lost %d, late %d, wrong %d, doubled %d, innocents dead %d, poison dead %d, expired %d, canceled %d\n",
+		r.Lost, r.Late, r.Wrong, r.Doubled, r.InnocentsDead, r.PoisonDead, r.Expired, r.Canceled)
 	fmt.Fprintf(&b, "executions %d, of which duplicates %d (%.2f %%); begun again %d\n", r.Executions, r.Duplicates, share, r.Repeats)
 	leases := func(d time.Duration) float64 { return float64(d) / float64(lease) }
 	for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
