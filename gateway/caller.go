@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -75,8 +76,8 @@ func (c *callers) name(h http.Header) string {
 // first. ok is false if there is none, or what is in its place is no address.
 func (c *callers) forwarded(values []string) (client netip.Addr, ok bool) {
 	hops := 0
-	for i := len(values) - 1; i >= 0; i-- {
-		for rest, more := values[i], true; more; hops++ {
+	for _, value := range slices.Backward(values) {
+		for rest, more := value, true; more; hops++ {
 			var last string
 			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
 				rest, last = rest[:comma], rest[comma+1:]

@@ -2,15 +2,27 @@ package gateway
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/runnables"
 )
 
-// learntBatches is how many batches a worker must have run before its cost model
-// counts: the first are often the slowest.
-const learntBatches = 8
+const (
+	// learntBatches is how many batches a worker must have run before its cost
+	// model counts: the first are often the slowest.
+	learntBatches = 8
+
+	// sureRounds is how many batches each instance must have run, and sureAfter how
+	// long it must have taken, for what was done to be the rate.
+	sureRounds = 4
+	sureAfter  = 2 * time.Second
+
+	// countedOn is the part of any rate that is counted on. Where calls are let in up
+	// to the last moment, all of them begin just in time and end too late.
+	countedOn = 0.9
+)
 
 // estimate is how fast a runner is expected to work calls off. It is on the fast
 // side where it is not sure, since calls are refused on it.
@@ -46,7 +58,7 @@ func estimateOf(spec *runnables.Spec, samples []queue.Stats, workers []queue.Hea
 		rate = min(max(rate, least), most)
 	}
 	if rate > 0 {
-		e.rowTime = coarse(min(1/rate, longestTimeout.Seconds()))
+		e.rowTime = coarse(min(1/(rate*countedOn), longestTimeout.Seconds()))
 	}
 	return e
 }
@@ -87,25 +99,30 @@ func promised(batch int, workers []queue.Heartbeat) float64 {
 	return rate * float64(all) / float64(known)
 }
 
-// measured bounds how many rows a second were done since a round of full batches
-// began to wait all the time; ok is false if none does. What ended in that time was
-// done in it, except for what was in hand when it began; and what is in hand at its
-// end may be almost done.
+// measured bounds how many rows a second are done while a round of full batches
+// waits all the time; ok is false if none does. Once that was long enough it is what
+// was done. Before, what ended in that time was done in it, except for what was in
+// hand when it began; and what is in hand at its end may be almost done.
 func measured(samples []queue.Stats, round int) (least, most float64, ok bool) {
 	last := samples[len(samples)-1]
-	first := len(samples)
-	for first > 0 && busy(samples[first-1], round) && samples[first-1].Workers == last.Workers {
-		first--
+	var began queue.Stats
+	for _, s := range slices.Backward(samples) {
+		if !busy(s, round) || s.Workers != last.Workers {
+			break
+		}
+		began = s
+		seconds := (last.At - s.At).Seconds()
+		rows := last.FinishedRows - s.FinishedRows
+		if seconds >= sureAfter.Seconds() && rows >= int64(sureRounds*round) {
+			rate := float64(rows) / seconds
+			return rate, rate, true
+		}
 	}
-	if first >= len(samples)-1 {
-		return 0, 0, false
-	}
-	began := samples[first]
 	seconds := (last.At - began.At).Seconds()
 	rows := float64(last.FinishedRows - began.FinishedRows)
 	left := float64(endedCalls(last) - endedCalls(began) - (last.Finished - began.Finished))
-	if seconds <= 0 || rows < 0 || left < 0 {
-		return 0, 0, false // Redis was flushed
+	if began.Workers == 0 || seconds <= 0 || rows < 0 || left < 0 {
+		return 0, 0, false // no backlog, only its beginning, or Redis was flushed
 	}
 	perCall := meanRows(began, last)
 	least = max(rows-perCall*float64(began.Depth-began.Waiting), 0) / seconds

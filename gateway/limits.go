@@ -17,7 +17,7 @@ const (
 )
 
 // refusal is a problem that comes from one of the gateway's own limits.
-type refusal struct { //nolint:errname // it says what it is
+type refusal struct {
 	problem *Problem
 	// reason is which limit, in metrics.
 	reason string

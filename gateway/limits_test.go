@@ -1,13 +1,17 @@
 package gateway_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ekiben/ekiben/gateway"
+	"github.com/ekiben/ekiben/queue"
 )
 
 func TestRequestsBeyondTheLimitAreRefused(t *testing.T) {
@@ -109,4 +113,29 @@ func TestAwaitedCallsOfARunnerAreBoundedWhereItSaysSo(t *testing.T) {
 		t.Errorf("the first got %d", status)
 	}
 	wantBody(t, send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x", "Content-Type", "text/plain"), http.StatusOK, `["x"]`)
+}
+
+func TestWhoComesTooLateHearsWhenThereIsTime(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		wait, left  time.Duration
+		least, most string
+	}{
+		{30 * time.Second, 20 * time.Second, "10", "12"},
+		{20*time.Second + time.Millisecond, 20 * time.Second, "1", "1"},
+		{1000 * time.Hour, time.Second, "60", "60"},
+		{292 * 365 * 24 * time.Hour, 0, "60", "60"},
+	} {
+		q := newFakeQueue(everything())
+		q.do = func(context.Context, queue.Call) (queue.Reply, error) {
+			return queue.Reply{}, fmt.Errorf("queue: %w", &queue.TooLateError{Wait: tt.wait, Left: tt.left})
+		}
+		g := newGateway(t, q, setup{})
+		w := send(t, g.Handler(), http.MethodPost, "/v1/runners/all/text", "x")
+		wantProblem(t, w, http.StatusServiceUnavailable, "overloaded")
+		if after := w.Header().Get("Retry-After"); len(after) != len(tt.least) || after < tt.least || after > tt.most {
+			t.Errorf("wait %s, left %s: Retry-After is %s", tt.wait, tt.left, after)
+		}
+		wantMetric(t, g, `ekiben_refused_total{reason="overloaded",runner="all"} 1`)
+	}
 }
