@@ -70,20 +70,31 @@ func (c *Calls) Submit(ctx context.Context, runner, method string, inputs []tens
 // starts from zero.
 func (c *Calls) do(ctx context.Context, m *method, call queue.Call) (queue.Reply, error) {
 	call.Admission.NeedWorker = !m.runner.spec.FromZero
-	if most := m.runner.spec.MaxConcurrency; most > 0 {
-		inFlight := &m.runner.watch.inFlight
-		defer inFlight.Add(-1)
-		if inFlight.Add(1) > int64(most) {
-			return queue.Reply{}, refuse(CodeOverloaded, refusedConcurrency,
-				fmt.Sprintf("the runner has as many calls in flight here as it may, %d", most))
-		}
+	if err := m.runner.enter(); err != nil {
+		return queue.Reply{}, err
 	}
+	defer m.runner.leave()
 	reply, err := c.producer.Do(ctx, call)
 	if err == nil && reply.Err != nil {
 		err = reply.Err
 	}
 	return reply, err
 }
+
+// enter makes a call one of those that are awaited here, or refuses it if the
+// runner has as many as it may. What was let in must leave.
+func (r *runner) enter() error {
+	most := r.spec.MaxConcurrency
+	if inFlight := r.watch.inFlight.Add(1); most > 0 && inFlight > int64(most) {
+		r.leave()
+		return refuse(CodeOverloaded, refusedConcurrency,
+			fmt.Sprintf("the runner has as many calls in flight here as it may, %d", most))
+	}
+	return nil
+}
+
+// leave gives the place back.
+func (r *runner) leave() { r.watch.inFlight.Add(-1) }
 
 // call checks inputs against the method and makes a call of them.
 func (c *Calls) call(ctx context.Context, m *method, inputs []tensor.Named, from origin) (queue.Call, error) {

@@ -128,6 +128,10 @@ func (g *Gateway) putJob(r *request) error {
 func (g *Gateway) runOnce(r *request, w wanted, key string) error {
 	if !w.prefer.job() {
 		w.call.Admission.NeedWorker = !w.method.runner.spec.FromZero
+		if err := w.method.runner.enter(); err != nil {
+			return err
+		}
+		defer w.method.runner.leave()
 	}
 	job, first, err := g.submitOnce(r, &w, aliasOfKey(key))
 	if err != nil {

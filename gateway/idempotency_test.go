@@ -308,3 +308,27 @@ func TestAJobWithAKeyThatIsNotDoneInTimeIsAnsweredAsIt(t *testing.T) {
 	q.wait = func(j queue.Job) queue.Job { return j }
 	wantJob(t, keyed(t, h, "other", "a", "Ekiben-Timeout", "1s"), http.StatusAccepted, queue.Queued)
 }
+
+func TestCallsWithAKeyThatAreWaitedForCountAsOthersDo(t *testing.T) {
+	t.Parallel()
+	runner := everything()
+	runner.MaxConcurrency = 1
+	q := newFakeQueue(runner)
+	waiting, end := make(chan struct{}), make(chan struct{})
+	q.wait = func(j queue.Job) queue.Job {
+		waiting <- struct{}{}
+		<-end
+		return j
+	}
+	h := newGateway(t, q, setup{}).Handler()
+	answered := make(chan *httptest.ResponseRecorder)
+	go func() { answered <- keyed(t, h, "one", "a") }()
+	<-waiting
+	wantProblem(t, keyed(t, h, "two", "a"), http.StatusServiceUnavailable, "overloaded")
+	wantJob(t, keyed(t, h, "three", "a", "Prefer", "respond-async"), http.StatusAccepted, queue.Queued)
+	close(end)
+	wantJob(t, <-answered, http.StatusAccepted, queue.Queued)
+	go func() { answered <- keyed(t, h, "two", "a") }()
+	<-waiting // the place was given back
+	wantJob(t, <-answered, http.StatusAccepted, queue.Queued)
+}
