@@ -131,7 +131,7 @@ func (c *Calls) call(ctx context.Context, m *method, inputs []tensor.Named, from
 func (c *Calls) admission(r *runner) queue.Admission {
 	return queue.Admission{
 		MaxCalls: r.spec.MaxQueue, MaxBytes: r.spec.MaxQueueBytes,
-		CallerShare: c.share, RowTime: r.estimate().rowTime,
+		CallerShare: c.share, RowTime: r.estimate().admitted,
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 	sureRounds = 4
 	sureAfter  = 2 * time.Second
 
-	// countedOn is the part of any rate that is counted on. Where calls are let in up
+	// countedOn is the part of any rate that calls are let in by. Where calls are let in up
 	// to the last moment, all of them begin just in time and end too late.
 	countedOn = 0.9
 )
@@ -30,6 +30,8 @@ type estimate struct {
 	// rowTime is how long the whole runner needs for a row, 0 if that is not
 	// known.
 	rowTime time.Duration
+	// admitted is the time per row that calls are let in by: a little more.
+	admitted time.Duration
 	// rowsPerCall is the mean size of the calls that wait.
 	rowsPerCall float64
 }
@@ -58,7 +60,8 @@ func estimateOf(spec *runnables.Spec, samples []queue.Stats, workers []queue.Hea
 		rate = min(max(rate, least), most)
 	}
 	if rate > 0 {
-		e.rowTime = coarse(min(1/(rate*countedOn), longestTimeout.Seconds()))
+		perRow := min(1/rate, longestTimeout.Seconds())
+		e.rowTime, e.admitted = coarse(perRow), coarse(perRow/countedOn)
 	}
 	return e
 }

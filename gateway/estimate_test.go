@@ -84,7 +84,7 @@ func TestAWaitIsTheTimeOfTheRowsBefore(t *testing.T) {
 	s := load(0, 10, 0, 0)
 	s.WaitingRows = 30
 	workers := []queue.Heartbeat{beat(1, 100, 10, 10, 0)}
-	for ahead, want := range map[int]time.Duration{0: 0, 5: 16500 * time.Microsecond, math.MaxInt: 365 * 24 * time.Hour} {
+	for ahead, want := range map[int]time.Duration{0: 0, 5: 15 * time.Millisecond, math.MaxInt: 365 * 24 * time.Hour} {
 		if _, got, known := gateway.RowTime(10, ahead, []queue.Stats{s}, workers); got != want || !known {
 			t.Errorf("%d ahead: %s, %v, want %s", ahead, got, known, want)
 		}

@@ -35,13 +35,13 @@ func (b Buckets) Take(now time.Time, caller string) time.Duration { return b.tak
 // Len is how many callers are remembered.
 func (b Buckets) Len() int { return b.recent.Len() }
 
-// RowTime is the time per row that is expected of a runner whose largest batch
-// has so many rows, and the wait of a call with so many calls before it.
+// RowTime is the time per row that calls of a runner are let in by whose largest
+// batch has so many rows, and the wait of a call with so many calls before it.
 func RowTime(batch, ahead int, samples []queue.Stats, workers []queue.Heartbeat) (perRow, wait time.Duration, known bool) {
 	spec := runnables.Spec{Methods: []runnables.MethodSpec{{}, {MaxBatchSize: batch}}}
 	e := estimateOf(&spec, samples, workers)
 	wait, known = e.wait(ahead)
-	return e.rowTime, wait, known
+	return e.admitted, wait, known
 }
 
 // Limiter is the limiter of acceptance.
