@@ -198,8 +198,12 @@ func TestAJobIsRunAgain(t *testing.T) {
 	}
 	for _, state := range []queue.State{queue.Queued, queue.Running, queue.Succeeded} {
 		w := send(t, newGateway(t, ended(t, state, queue.Reply{}), setup{}).Handler(), http.MethodPost, "/v1/jobs/all~0~x/retry", "")
-		wantProblem(t, w, http.StatusConflict, "conflict", "cannot be run again")
+		wantProblem(t, w, http.StatusConflict, "conflict", "cannot be run again: it is "+string(state))
 	}
+	lost := ended(t, queue.Failed, queue.Reply{})
+	lost.kept.refuse = queue.ErrNotRetryable
+	w := send(t, newGateway(t, lost, setup{}).Handler(), http.MethodPost, "/v1/jobs/all~0~x/retry", "")
+	wantProblem(t, w, http.StatusConflict, "conflict", "its input is not kept")
 	q := ended(t, queue.Failed, queue.Reply{})
 	q.kept.refuse = queue.ErrFull
 	h := newGateway(t, q, setup{}).Handler()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -167,9 +168,25 @@ func (g *Gateway) retryJob(r *request) error {
 		return err
 	}
 	job, err := g.deps.Keeper.Retry(ctx, id, g.calls.admission(found))
+	if errors.Is(err, queue.ErrNotRetryable) {
+		return g.notRetryable(ctx, id, err)
+	}
 	if err != nil {
 		return err
 	}
 	r.Response().Header().Set("Location", urlOf(job))
 	return g.pending(r, job, chosen)
+}
+
+// notRetryable says why a job was not run again, as far as its record tells.
+func (g *Gateway) notRetryable(ctx context.Context, id string, err error) error {
+	job, unknown := g.deps.Jobs.Job(ctx, id)
+	if unknown != nil {
+		return err
+	}
+	why := "its input is not kept, or cannot be read any more"
+	if !job.State.Terminal() || job.State == queue.Succeeded {
+		why = "it is " + string(job.State)
+	}
+	return &Problem{Code: CodeConflict, Detail: "the job cannot be run again: " + why}
 }
