@@ -50,6 +50,7 @@ func TestABatchThatNobodyWantsIsStopped(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		q.do(func() { q.canceled = []string{"1", "2"} })
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if stopped < 5*time.Second || stopped > 6200*time.Millisecond {
 			t.Errorf("stopped after %s, want about a second after 5s", stopped)
 		}
@@ -168,6 +169,7 @@ func TestABatchThatOthersRunIsStoppedAndGivenBack(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		q.do(func() { q.lost, q.canceled = []string{"1"}, []string{"2"} })
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if stopped < 5*time.Second || stopped > 6200*time.Millisecond {
 			t.Errorf("stopped after %s, want about a second after 5s", stopped)
 		}
@@ -231,6 +233,7 @@ func TestWhatCannotBeRenewedIsLost(t *testing.T) {
 			var stopped time.Duration
 			s := play(t, q, options(), kindOf(double("run", heeding(13*time.Second, &stopped))))
 			time.Sleep(12500 * time.Millisecond)
+			synctest.Wait()
 			if stopped != 12*time.Second {
 				t.Errorf("stopped after %s, want 12s", stopped)
 			}

@@ -188,6 +188,7 @@ func TestASweepTellsWhatItFound(t *testing.T) {
 		q := newFakeQueue()
 		s := play(t, q, options(), kindOf(double("run", nil)))
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		if log := s.log.String(); strings.Contains(log, "left behind") {
 			t.Errorf("nothing was found, but the log says: %s", log)
 		}

@@ -30,6 +30,7 @@ type puller struct {
 // a question whose answer nobody reads would leave calls behind.
 func (p *puller) run(pull, io context.Context) {
 	defer close(p.loads)
+	defer p.ringAtEnd(pull, io)()
 	for running := p.pull(pull, io, batching.Decision{Ask: p.former.Ask()}); running != nil; {
 		p.loads <- running
 		next, then := p.ahead(pull, io, running)
@@ -172,28 +173,35 @@ func (p *puller) ask(io context.Context, ask batching.Ask) (*load, batching.Fact
 // minBell is the shortest wait that the bell can time.
 const minBell = time.Millisecond
 
-// wait waits for the bell, for at most d. At the end it rings itself awake; a
-// token that is got after the end, which may be that of a call, is passed on to
-// another instance.
+// wait waits for the bell, for at most d. A token that is got after the end is
+// passed on to another instance.
 func (p *puller) wait(pull, io context.Context, d time.Duration) error {
 	if d < minBell {
 		sleep(pull, d)
 		return nil
 	}
-	rang := make(chan struct{})
-	cancel := context.AfterFunc(pull, func() {
-		defer close(rang)
-		p.ring(io) // Wait would notice the end only later
-	})
 	rung, err := p.source.Wait(io, d)
-	if !cancel() {
-		<-rang
-	}
 	p.runner.link.report(io, "wait", err)
 	if rung && pull.Err() != nil {
 		p.ring(io)
 	}
 	return err
+}
+
+// ringAtEnd rings the bell when pull is done, because who waits for it does not
+// notice that. The function that it returns waits until that has happened, or
+// prevents it.
+func (p *puller) ringAtEnd(pull, io context.Context) (finish func()) {
+	rang := make(chan struct{})
+	cancel := context.AfterFunc(pull, func() {
+		defer close(rang)
+		p.ring(io)
+	})
+	return func() {
+		if !cancel() {
+			<-rang
+		}
+	}
 }
 
 func (p *puller) ring(io context.Context) {

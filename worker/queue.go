@@ -28,9 +28,9 @@ type registry interface {
 }
 
 // Consumer is one instance's end of a queue, such as a [queue.Consumer]. Its
-// methods are called by several goroutines: Cut, Wait and Ring by one, and Ring
-// by another while that one waits; Finish, Release and Crashed by a third, Renew
-// by a fourth; Leave when none of the first three are used any more.
+// methods are called by several goroutines: Cut, Wait and Ring by one, and
+// once Ring by another; Finish, Release and Crashed by a third, Renew by a fourth;
+// Leave when none of the first three are used any more.
 type Consumer interface {
 	source
 	sink
