@@ -91,8 +91,10 @@ type Config struct {
 	// alone before it is given up. A crash in company does not count.
 	MaxCrashes int
 
-	// CrashBackoff is how long a runner that crashes in a loop takes nothing that
-	// may be to blame, at first; it doubles with every crash. 0 is not at all.
+	// CrashBackoff is how long a call waits that lost its worker or crashed its
+	// instance alone for the second time, and a runner that crashed four times in
+	// a row; it doubles with every further time, to half a minute. 0 is not at
+	// all.
 	CrashBackoff time.Duration
 
 	// Ageing is how long a call waits behind lanes that go first before every

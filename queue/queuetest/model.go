@@ -77,6 +77,8 @@ type entry struct {
 	// shared and alone are crashes in company and alone, lost the leases that ran
 	// out on it.
 	shared, alone, lost int
+	// hold is until when it waits for that.
+	hold time.Duration
 
 	// unwanted: it is in flight, and nobody wants it.
 	unwanted bool

@@ -51,7 +51,7 @@ func (c *ModelConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error)
 		s.want, s.until = ask.Enough, t-cut.Oldest+ask.Age
 		return cut, nil
 	}
-	batch, held := m.batch(s, t, ask.Rows)
+	batch, held, until := m.batch(s, t, ask.Rows)
 	for _, e := range batch {
 		c.take(e, t, &cut)
 	}
@@ -59,10 +59,10 @@ func (c *ModelConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error)
 	_, left, _ := s.waiting()
 	switch {
 	case left > 0 && left <= held:
-		s.want, s.until = math.MaxInt, s.loop.hold
+		s.want, s.until = math.MaxInt, until
 		s.hush()
 		if len(batch) == 0 {
-			return s.holdBack(cut, s.loop.hold), nil
+			return s.holdBack(cut, until), nil
 		}
 	case left > 0:
 		cut.More = true
@@ -115,9 +115,11 @@ func (s *shelf) facts(t time.Duration) queue.Facts {
 
 // batch picks what runs next: calls in order of lane and arrival, as long as
 // they fit. What has no time left, or has ended, is dropped on the way; suspects
-// that have to wait are passed over, and counted.
-func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held int) {
+// that have to wait are passed over, and counted; until is when the first of them
+// has waited.
+func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held int, until time.Duration) {
 	var dropped []*entry
+	until = never
 	rows, full := 0, false
 	for _, lane := range s.order(t, m.config.Ageing) {
 		for _, e := range s.lanes[lane] {
@@ -128,8 +130,8 @@ func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held
 				dropped = append(dropped, e)
 			case e.job != nil && e.job.State.Terminal():
 				dropped = append(dropped, e)
-			case e.suspect() && t < s.loop.hold:
-				held++
+			case t < e.hold:
+				held, until = held+1, min(until, e.hold)
 			default:
 				alone := e.call.Group == "" || e.suspect()
 				if len(batch) > 0 && (alone || rows+e.call.Rows > most) {
@@ -144,7 +146,7 @@ func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held
 	for _, e := range dropped {
 		s.remove(e)
 	}
-	return batch, held
+	return batch, held, until
 }
 
 // order is that of the lanes: high, normal, low, but every fourth time the one

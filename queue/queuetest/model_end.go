@@ -134,6 +134,7 @@ func (m *Model) takeBack(s *shelf, e *entry, swept *queue.Swept) {
 		m.noteCrash(s)
 	}
 	if e.lost < m.config.MaxLostLeases {
+		m.mark(e)
 		if m.release(s, e) {
 			swept.Reclaimed++
 		}
@@ -178,6 +179,7 @@ func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery) (buried 
 			e.alone++
 		}
 		if e.alone < m.config.MaxCrashes {
+			m.mark(e)
 			m.release(s, e)
 			continue
 		}
@@ -194,8 +196,20 @@ type loop struct {
 	crashed, streak int
 	at              time.Duration
 	finished        int64
-	// hold is until when suspects wait, all until when everything does.
-	hold, all time.Duration
+	// all is until when the runner takes nothing.
+	all time.Duration
+}
+
+// pause is how long to wait after the nth time.
+func (m *Model) pause(n int) time.Duration {
+	return min(m.config.CrashBackoff<<(n-1), 30*time.Second)
+}
+
+// mark lets a call wait that alone has earned more than one mark.
+func (m *Model) mark(e *entry) {
+	if own := e.alone + e.lost; own > 1 {
+		e.hold = now() + m.pause(own-1)
+	}
 }
 
 // noteCrash notes that a runner crashed.
@@ -209,13 +223,10 @@ func (m *Model) noteCrash(s *shelf) {
 	if !recent || l.finished != s.counted.Finished {
 		l.streak = 1
 	}
-	pause := func(n int) time.Duration {
-		if n <= 3 || m.config.CrashBackoff == 0 {
-			return 0
-		}
-		return t + min(m.config.CrashBackoff<<(n-4), 30*time.Second)
+	l.at, l.finished, l.all = t, s.counted.Finished, 0
+	if l.streak > 3 && m.config.CrashBackoff > 0 {
+		l.all = t + m.pause(l.streak-3)
 	}
-	l.at, l.finished, l.hold, l.all = t, s.counted.Finished, pause(l.crashed), pause(l.streak)
 	s.loop = l
 }
 

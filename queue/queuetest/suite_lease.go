@@ -124,8 +124,8 @@ var leases = []test{
 		v := s.consumer("v")
 		var swept queue.Swept
 		for range config().MaxLostLeases {
-			s.cut(v, 1)
-			s.cut(v, 1)
+			s.cutSlowly(v, "a")
+			s.cutSlowly(v, "b")
 			s.Abandon("v", 0)
 			swept = s.sweep()
 		}

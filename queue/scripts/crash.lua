@@ -31,7 +31,7 @@ for i = 0, n - 1 do
 		if alone >= most then
 			give_up(lane, id, fs, job)
 		else
-			call("HSET", CRASHES, lane .. ":" .. id, int(shared) .. " " .. int(alone) .. " " .. int(lost))
+			mark(lane .. ":" .. id, shared, alone, lost, now, tonumber(ARGV[4]))
 			waiting = release(lane, id, fs, now, retention) or waiting
 		end
 	end

@@ -22,8 +22,8 @@ local consumer, most, enough, age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]
 local retention, most_bytes, ageing = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = clock()
 local m = call("HMGET", METER, "c1", "c2", "c3", "r1", "r2", "r3", "o1", "o2", "o3", "s1", "s2", "s3", "newest", "arrived", "bytes",
-	"gate", "hold", "all", "turn")
-for i = 1, 19 do m[i] = tonumber(m[i] or 0) end
+	"gate", "all", "turn")
+for i = 1, 18 do m[i] = tonumber(m[i] or 0) end
 local c, r, o, s = { m[1], m[2], m[3] }, { m[4], m[5], m[6] }, { m[7], m[8], m[9] }, { m[10], m[11], m[12] }
 local calls, rows, oldest = c[1] + c[2] + c[3], r[1] + r[2] + r[3], now
 for lane = 1, 3 do
@@ -49,7 +49,7 @@ if calls == 0 then
 	return out
 end
 if m[16] == 1 then return hold_back(NEVER) end
-if now < m[18] then return hold_back(m[18]) end
+if now < m[17] then return hold_back(m[17]) end
 if rows < enough and now - oldest < age then
 	call("HSET", METER, "want", int(enough), "until", int(oldest + age))
 	return out
@@ -61,8 +61,10 @@ local waited, running = { "ZREM", DUE }, { "ZADD", RUNNING }
 -- When the last call was accepted that was taken from each lane.
 local passed = {}
 
--- How many suspects stay where they are, until the time for them comes.
-local held_back = 0
+-- How many suspects stay where they are, and when the time for the first of them
+-- comes.
+local suspects = call("EXISTS", CRASHES) == 1
+local held_back, held_until = 0, NEVER
 
 -- Takes a call into the batch and returns true, or false if it does not fit.
 -- What must not run, or cannot, is dropped and counts as taken.
@@ -85,10 +87,13 @@ local function take(lane, id, fs, released)
 		end
 	end
 	if not gone then
-		local suspect = released and call("HEXISTS", CRASHES, lane .. ":" .. id) or 0
-		if suspect == 1 and now < m[17] then
-			held_back = held_back + 1
-			return true
+		local suspect = suspects and released and call("HEXISTS", CRASHES, lane .. ":" .. id) or 0
+		if suspect == 1 then
+			local hold = select(4, marks(lane .. ":" .. id))
+			if now < hold then
+				held_back, held_until = held_back + 1, math.min(held_until, hold)
+				return true
+			end
 		end
 		local single = group == "" or suspect == 1
 		if alone or (taken > 0 and (single or taken + vr > most)) then return false end
@@ -180,8 +185,8 @@ local function aged()
 		end
 	end
 	if not first then return nil end
-	call("HSET", METER, "turn", int((m[19] + 1) % 4))
-	return m[19] == 3 and first or nil
+	call("HSET", METER, "turn", int((m[18] + 1) % 4))
+	return m[18] == 3 and first or nil
 end
 
 local function take_from(lane)
@@ -221,7 +226,7 @@ end
 call(unpack(set))
 if left > 0 and left <= held_back then
 	-- All that is left has to wait.
-	call("HSET", METER, "want", int(NEVER), "until", int(m[17]))
+	call("HSET", METER, "want", int(NEVER), "until", int(held_until))
 	call("DEL", BELL)
 	if taken == 0 then out[2], out[3], out[4], out[5], out[6] = 0, 0, 0, 0, "-1" end
 elseif left > 0 then

@@ -19,8 +19,8 @@
 --   turn             batches cut while a lane that goes last had waited too long
 --   gate             1: nothing goes out, 2: nothing comes in
 --   crashed streak   crashes within a minute of each other, those with nothing
---   at hold all      finished between them, and when the last was; suspects wait
---                    until hold, all calls until all
+--   at all           finished between them, when the last was, and until when the
+--                    runner takes nothing
 --   at_finished      n_finished at the last crash
 --   kept             bytes of the records of ended jobs
 --   dead             bytes of the dead letters
@@ -226,24 +226,35 @@ local function release(lane, id, fs, now, retention)
 end
 
 -- Marks of a call that may be to blame for a crash: crashes in company, crashes
--- alone, leases lost.
+-- alone, leases lost, and until when it waits.
 local function marks(member)
 	local v = call("HGET", CRASHES, member)
-	if not v then return 0, 0, 0 end
-	local shared, alone, lost = string.match(v, "^(%d+) (%d+) (%d+)$")
-	return tonumber(shared or 0), tonumber(alone or 0), tonumber(lost or 0)
+	if not v then return 0, 0, 0, 0 end
+	local shared, alone, lost, hold = string.match(v, "^(%d+) (%d+) (%d+) (%d+)$")
+	return tonumber(shared or 0), tonumber(alone or 0), tonumber(lost or 0), tonumber(hold or 0)
 end
 
--- Notes that a runner crashed, at now. After the third within a minute, what may
--- be to blame waits: backoff µs, then twice as long and so on, half a minute at
--- most. So does everything if nothing was finished between crashes.
+-- How long to wait after the nth time: backoff µs, twice as long, and so on, half
+-- a minute at most.
+local function pause(backoff, n) return math.min(backoff * 2 ^ (n - 1), 30000000) end
+
+-- Marks a call. From the second mark that it alone earned it waits, longer each
+-- time, so that others are served meanwhile: a worker may be lost once for
+-- reasons that are not the call's.
+local function mark(member, shared, alone, lost, now, backoff)
+	local own = alone + lost
+	local hold = own > 1 and now + pause(backoff, own - 1) or 0
+	call("HSET", CRASHES, member, int(shared) .. " " .. int(alone) .. " " .. int(lost) .. " " .. int(hold))
+end
+
+-- Notes that a runner crashed, at now. After the fourth time in a row with nothing
+-- finished in between, each within a minute, it takes nothing for a while.
 local function note_crash(now, backoff)
 	local m = call("HMGET", METER, "crashed", "streak", "at", "n_finished", "at_finished")
 	for i = 1, 5 do m[i] = tonumber(m[i] or 0) end
 	local recent = now - m[3] < 60000000
 	local crashed = recent and m[1] + 1 or 1
 	local streak = recent and m[4] == m[5] and m[2] + 1 or 1
-	local function pause(n) return n > 3 and now + math.min(backoff * 2 ^ (n - 4), 30000000) or 0 end
-	call("HSET", METER, "crashed", int(crashed), "streak", int(streak), "at", int(now), "at_finished", int(m[4]),
-		"hold", int(backoff > 0 and pause(crashed) or 0), "all", int(backoff > 0 and pause(streak) or 0))
+	local all = streak > 3 and backoff > 0 and now + pause(backoff, streak - 3) or 0
+	call("HSET", METER, "crashed", int(crashed), "streak", int(streak), "at", int(now), "at_finished", int(m[4]), "all", int(all))
 end

@@ -88,7 +88,7 @@ local function take_back(lane, id)
 	lost = lost + 1
 	if lost > 1 then note_crash(now, tonumber(ARGV[5])) end
 	if lost < most then
-		call("HSET", CRASHES, lane .. ":" .. id, shared .. " " .. alone .. " " .. int(lost))
+		mark(lane .. ":" .. id, shared, alone, lost, now, tonumber(ARGV[5]))
 		if release(lane, id, fs, now, retention) then back = back + 1 end
 		return
 	end
