@@ -173,12 +173,14 @@ func TestABatchThatOthersRunIsStoppedAndGivenBack(t *testing.T) {
 		if stopped < 5*time.Second || stopped > 6200*time.Millisecond {
 			t.Errorf("stopped after %s, want about a second after 5s", stopped)
 		}
+		q.do(func() {
+			if !slices.Equal(q.released, []string{"1"}) {
+				t.Errorf("let go of %v, want call 1", q.released)
+			}
+		})
 		s.end() // without ErrDrained
 		q.want(t, 1, "none")
 		q.want(t, 2, "canceled")
-		if !slices.Equal(q.released, []string{"1"}) {
-			t.Errorf("let go of %v, want call 1", q.released)
-		}
 		wantCalm(t, s)
 	})
 }
@@ -262,6 +264,27 @@ func TestWhatCannotBeRenewedIsLost(t *testing.T) {
 			s.end()
 			if stopped < 40800*time.Millisecond || stopped > 42*time.Second {
 				t.Errorf("stopped after %s, want 12s after the last renewal before 30s", stopped)
+			}
+		})
+	})
+
+	t.Run("also after a time with nothing to renew", func(t *testing.T) {
+		t.Parallel()
+
+		synctest.Test(t, func(t *testing.T) {
+			q := newFakeQueue()
+			q.put(call(1, 1))
+			var stopped time.Duration
+			s := play(t, q, options(), kindOf(double("run", heeding(14*time.Second, &stopped))))
+			time.Sleep(60 * time.Second)
+			q.want(t, 1, "[2]")
+			q.do(func() { q.failing["renew"] = queue.ErrUnavailable })
+			q.put(call(2, 2))
+			time.Sleep(13 * time.Second)
+			s.end()
+			q.want(t, 2, "none")
+			if stopped != 12*time.Second {
+				t.Errorf("stopped after %s, want 12s", stopped)
 			}
 		})
 	})
