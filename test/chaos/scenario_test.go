@@ -35,6 +35,10 @@ type scenario struct {
 	// done.
 	script func(ctx context.Context, c *cluster, r *rand.Rand)
 
+	// mayLose: Redis may forget the last seconds before it is killed, as it is
+	// configured. What that breaks is counted and does not fail the test.
+	mayLose bool
+
 	// after looks at the history, if set.
 	after func(t *testing.T, events []history.Event)
 
@@ -60,11 +64,32 @@ const usualMemory = 64 << 20
 func (s scenario) play(t *testing.T, seed uint64) history.Report {
 	t.Helper()
 	report, events := s.run(t, seed)
+	if s.mayLose {
+		report.Violations = excuse(t, report.Violations)
+	}
 	judge(t, seed, report, events)
 	if s.after != nil {
 		s.after(t, events)
 	}
 	return report
+}
+
+// excuse reports what a Redis that forgets breaks, and returns the rest.
+func excuse(t *testing.T, violations []history.Violation) []history.Violation {
+	t.Helper()
+	var rest []history.Violation
+	forgotten := map[int]bool{}
+	for _, v := range violations {
+		switch v.Invariant {
+		case "I1", "I4", "I5":
+			forgotten[v.Call] = true
+			t.Logf("forgotten by Redis: %s", v)
+		default:
+			rest = append(rest, v)
+		}
+	}
+	t.Logf("Redis forgot something of %d calls", len(forgotten))
+	return rest
 }
 
 // run runs a scenario and checks its history.

@@ -38,7 +38,7 @@ func openWindow(t *testing.T, gateways, workers int) *window {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := start(t, setup{gateways: gateways, workers: workers, proxied: true, env: []string{"EKIBEN_CONFIG=" + file}})
+	c := start(t, setup{gateways: gateways, workers: workers, proxied: true, redis: fsyncAlways(), env: []string{"EKIBEN_CONFIG=" + file}})
 	return &window{cluster: c, t: t, load: newLoad(c.bases(), c.record, nil)}
 }
 
