@@ -176,6 +176,8 @@ const (
 	CodeWorkerLost = "worker_lost"
 	// CodeDeadline: the deadline passed before execution began.
 	CodeDeadline = "deadline_exceeded"
+	// CodeCanceled: nobody wanted the call any more when its turn came.
+	CodeCanceled = "canceled"
 	// CodeLost: Redis lost the call while its record was kept.
 	CodeLost = "call_lost"
 	// CodeMismatch: the runner's signature is not the one that the call was

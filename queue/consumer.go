@@ -89,7 +89,7 @@ type place struct {
 }
 
 // Consumer takes the calls of one runner, for one instance. One goroutine uses
-// it, but [Consumer.Renew] may be called beside it.
+// it, but [Consumer.Renew] and [Consumer.Ring] may be called beside it.
 type Consumer struct {
 	queue        *Queue
 	runner, name string

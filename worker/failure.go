@@ -28,10 +28,6 @@ func callError(err error) *queue.CallError {
 	return &queue.CallError{Code: code, Message: message(err), Retryable: runnables.IsRetryable(err)}
 }
 
-// codeCanceled is the code of a call that nobody wants any more, so nobody reads
-// it.
-const codeCanceled = "canceled"
-
 // expired is the error of a call for which it is too late.
 func expired(why string) *queue.CallError {
 	return &queue.CallError{Code: queue.CodeDeadline, Message: why, Retryable: true}
@@ -39,7 +35,7 @@ func expired(why string) *queue.CallError {
 
 // unwanted is the error of a call that was canceled.
 func unwanted() *queue.CallError {
-	return &queue.CallError{Code: codeCanceled, Message: "the call was canceled before it was executed"}
+	return &queue.CallError{Code: queue.CodeCanceled, Message: "the call was canceled before it was executed"}
 }
 
 // mismatch is the error of a call that was made for another signature.

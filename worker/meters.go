@@ -121,7 +121,7 @@ func (m endings) finish(outcomes []queue.Outcome, finished queue.Finished) int {
 		case err == nil:
 		case err.Code == queue.CodeDeadline:
 			expired++
-		case err.Code == codeCanceled:
+		case err.Code == queue.CodeCanceled:
 			canceled++
 		default:
 			failed++

@@ -92,14 +92,15 @@ func TestAllBenchmarksRunAndEndWhatTheyStarted(t *testing.T) {
 			t.Errorf("%+v: every fake worker forms batches of 32", f)
 		}
 	}
-	if len(seen) != 5 || targets != 19 {
-		t.Errorf("figures of %d benchmarks with %d targets, want 5 with 19: %+v", len(seen), targets, figures)
+	if len(seen) != 6 || targets != 21 {
+		t.Errorf("figures of %d benchmarks with %d targets, want 6 with 21: %+v", len(seen), targets, figures)
 	}
 	started, alive := leftBehind(t, cfg.Keep)
 	// 2 systems for echo, 1 for sleep, 1 for sentiment, 4 for bursts, 2 for
-	// scaling: 10 of Redis; 14 gateways; 5 + 1 + 1 + 23 + 5 workers; 1 bare.
-	if started != 10+14+35+1 {
-		t.Errorf("%d processes were started, want 60", started)
+	// scaling, 1 for sharing: 11 of Redis; 15 gateways; 5 + 1 + 1 + 23 + 5 + 1
+	// workers; 1 bare.
+	if started != 11+15+36+1 {
+		t.Errorf("%d processes were started, want 63", started)
 	}
 	if len(alive) != 0 {
 		t.Errorf("processes %v were left behind", alive)
@@ -154,9 +155,9 @@ func (f writerFunc) Write(line []byte) (int, error) {
 func TestAnUnknownBenchmarkIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	cfg.Only = []int{6}
+	cfg.Only = []int{7}
 	if _, err := bench.Run(t.Context(), cfg); err == nil {
-		t.Error("benchmark 6 was run")
+		t.Error("benchmark 7 was run")
 	}
 }
 
@@ -188,8 +189,8 @@ func TestMistakesOnTheCommandLineAreExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-only", "7"}, "1 to 5"},
-		{[]string{"-only", "a"}, "1 to 5"},
+		{[]string{"-only", "7"}, "1 to 6"},
+		{[]string{"-only", "a"}, "1 to 6"},
 		{[]string{"-fast"}, "-fast"},
 		{[]string{"4"}, `"4"`},
 	} {

@@ -20,6 +20,9 @@ type topology struct {
 
 	// runners is the runners file of the workers.
 	runners string
+
+	// env is what gateways have in their environment beside what all have.
+	env []string
 }
 
 // stack is a running system. Its processes end with close.
@@ -69,7 +72,7 @@ func startStack(ctx context.Context, binary, dir string, t topology) (_ *stack, 
 		if err != nil {
 			return nil, err
 		}
-		p, err := start(dir, fmt.Sprintf("gateway%d", i), append(env, "EKIBEN_HTTP_ADDR="+addr), binary, "gateway")
+		p, err := start(dir, fmt.Sprintf("gateway%d", i), slices.Concat(env, t.env, []string{"EKIBEN_HTTP_ADDR=" + addr}), binary, "gateway")
 		if err != nil {
 			return nil, err
 		}

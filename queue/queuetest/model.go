@@ -45,6 +45,7 @@ type shelf struct {
 	beats map[string]pulse
 
 	gate    queue.Gate
+	shared  time.Duration // until when callers count as more than one
 	turn    int
 	letters []*letter
 	loop    loop

@@ -64,7 +64,14 @@ func (m *Model) admit(s *shelf, e *entry, job bool) error {
 	depth, bytes := s.size()
 	if e.call.Caller != "" {
 		e.share = int64(math.Ceil(whole * max(1/float64(a.MaxCalls), float64(e.bytes)/float64(a.MaxBytes))))
-		if s.holds(e.call.Caller) > whole/16 {
+		others := s.callers()
+		if s.holds(e.call.Caller) > 0 {
+			others--
+		}
+		if others > 0 {
+			s.shared = e.accepted + 10*time.Minute
+		}
+		if s.holds(e.call.Caller) > whole/16 && e.accepted < s.shared {
 			e.lane = min(e.lane+1, 2)
 		}
 	}

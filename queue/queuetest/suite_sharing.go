@@ -78,14 +78,17 @@ var sharing = []test{
 	}},
 	{"a caller that has much of the queue lets others go first", func(s *scene) {
 		w := s.consumer("w")
-		for range 4 {
+		for range 5 {
 			s.submit(within("a", "ann", 32, 0)) // more than a sixteenth from the third on
 		}
-		s.submit(within("b", "bob", 32, 0))
-		if st := s.stats(); st.Lanes[1].Calls != 4 || st.Lanes[2].Calls != 1 {
-			s.t.Errorf("lanes: %+v, want 4 normal and 1 low", st.Lanes)
+		if st := s.stats(); st.Lanes[1].Calls != 5 {
+			s.t.Errorf("lanes: %+v, want a lone caller's 5 to be normal", st.Lanes)
 		}
-		s.wantCut(w, 8, "a", "a", "a", "b", "a")
+		s.submit(within("b", "bob", 32, 0), within("a", "ann", 32, 0), within("b", "bob", 32, 0))
+		if st := s.stats(); st.Lanes[1].Calls != 7 || st.Lanes[2].Calls != 1 {
+			s.t.Errorf("lanes: %+v, want 7 normal and 1 low", st.Lanes)
+		}
+		s.wantCut(w, 8, "a", "a", "a", "a", "a", "b", "b", "a")
 	}},
 	{"a call that would wait for longer than it has is refused", func(s *scene) {
 		s.submit(of("a", 5), of("b", 5))

@@ -16,7 +16,7 @@
 -- "no worker", or "known" if there is a job with that id already.
 --
 -- A caller that holds more than a sixteenth of the queue goes one lane lower, so
--- that others need not wait behind all of it.
+-- that others need not wait behind all of it; unless there were none lately.
 local lane, max_calls, max_bytes, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local lone, row_time, max_kept, n = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local WHOLE = 1000000
@@ -29,8 +29,8 @@ if ttl > 0 and call("ZCOUNT", WORKERS, int(now / 1000 - ttl), "+inf") == 0 then
 	return out
 end
 local m = call("HMGET", METER, "bytes", "want", "until", "arrived", "n_accepted", "gate", "kept",
-	"c1", "r1", "o1", "a1", "c2", "r2", "o2", "a2", "c3", "r3", "o3", "a3")
-for i = 1, 19 do m[i] = tonumber(m[i] or 0) end
+	"c1", "r1", "o1", "a1", "c2", "r2", "o2", "a2", "c3", "r3", "o3", "a3", "shared")
+for i = 1, 20 do m[i] = tonumber(m[i] or 0) end
 local bytes, arrived, accepted, kept = m[1], m[4], m[5], m[7]
 local c, r, o, seq = { m[8], m[12], m[16] }, { m[9], m[13], m[17] }, { m[10], m[14], m[18] }, { m[11], m[15], m[19] }
 local depth = call("XLEN", KEYS[1]) + call("XLEN", KEYS[2]) + call("XLEN", KEYS[3])
@@ -40,8 +40,18 @@ if depth == 0 and (bytes ~= 0 or r[1] + r[2] + r[3] ~= 0) then
 	call("DEL", CALLERS)
 end
 
--- What callers hold, before and with this script.
-local held, gained = {}, {}
+-- What callers hold, before and with this script. Two at a time make the queue a
+-- shared one, for ten minutes.
+local held, gained, shared = {}, {}, m[20]
+local function meet(caller)
+	held[caller], gained[caller] = tonumber(call("HGET", CALLERS, caller) or 0), 0
+	if now + 300000000 < shared then return end
+	local others = call("HLEN", CALLERS) - (held[caller] > 0 and 1 or 0)
+	for _, part in pairs(gained) do
+		if part > 0 then others = others + 1 end
+	end
+	if others > 0 then shared = now + 600000000 end
+end
 
 -- What one caller may have, where several have calls.
 local function most_of(caller)
@@ -78,11 +88,9 @@ for i = 0, n - 1 do
 	local to, part, has, why = lane, 0, 0, nil
 	if caller ~= "" then
 		part = math.ceil(math.max(part_of_call, b * part_of_byte))
-		if not held[caller] then
-			held[caller], gained[caller] = tonumber(call("HGET", CALLERS, caller) or 0), 0
-		end
+		if not held[caller] then meet(caller) end
 		has = held[caller] + gained[caller]
-		if has > HEAVY and to < 3 then to = to + 1 end
+		if has > HEAVY and to < 3 and now < shared then to = to + 1 end
 	end
 	if job ~= "" and call("EXISTS", JOB .. job) == 1 then
 		why = "known"
@@ -131,7 +139,8 @@ if #index > 2 then call(unpack(index)) end
 for caller, part in pairs(gained) do
 	if part > 0 then call("HINCRBY", CALLERS, caller, part) end
 end
-local set = { "HSET", METER, "bytes", int(bytes), "newest", out[1], "arrived", int(arrived), "n_accepted", int(accepted + added) }
+local set = { "HSET", METER, "bytes", int(bytes), "newest", out[1], "arrived", int(arrived), "n_accepted", int(accepted + added),
+	"shared", int(shared) }
 for l in pairs(touched) do
 	local at = #set
 	set[at + 1], set[at + 2] = "c" .. l, int(c[l])

@@ -16,6 +16,7 @@
 --   newest           when a call was last accepted
 --   want until       ring when so many rows wait, or from this time on
 --   arrived          rows accepted so far
+--   shared           until when callers count as more than one
 --   turn             batches cut while a lane that goes last had waited too long
 --   gate             1: nothing goes out, 2: nothing comes in
 --   crashed streak   crashes within a minute of each other, those with nothing
