@@ -35,7 +35,7 @@ func TestScenarios(t *testing.T) { //nolint:paralleltest // scenarios need the m
 func knownFailures() map[string]string {
 	const backoff = "a runner whose workers crash holds back whoever may be to blame for up to 30s at a time, " +
 		"so that the innocent among them run out of time"
-	return map[string]string{"kills": backoff, "network": backoff}
+	return map[string]string{"network": backoff}
 }
 
 // fsyncAlways has Redis lose nothing when it is killed. With everysec it may: while
