@@ -92,8 +92,8 @@ type Config struct {
 	MaxCrashes int
 
 	// CrashBackoff is how long a call waits that lost its worker or crashed its
-	// instance alone for the second time, and a runner that crashed four times in
-	// a row; it doubles with every further time, to half a minute. 0 is not at
+	// instance alone for the second time, and a runner whose instances crashed
+	// four times in a row; it doubles with every further time, to half a minute. 0 is not at
 	// all.
 	CrashBackoff time.Duration
 

@@ -62,19 +62,7 @@ func sound(call queue.Call) error {
 func (m *Model) admit(s *shelf, e *entry, job bool) error {
 	a := e.call.Admission
 	depth, bytes := s.size()
-	if e.call.Caller != "" {
-		e.share = int64(math.Ceil(whole * max(1/float64(a.MaxCalls), float64(e.bytes)/float64(a.MaxBytes))))
-		others := s.callers()
-		if s.holds(e.call.Caller) > 0 {
-			others--
-		}
-		if others > 0 {
-			s.shared = e.accepted + 10*time.Minute
-		}
-		if s.holds(e.call.Caller) > whole/16 && e.accepted < s.shared {
-			e.lane = min(e.lane+1, 2)
-		}
-	}
+	shared := s.share(e)
 	if depth >= a.MaxCalls || bytes+e.bytes > a.MaxBytes {
 		return fmt.Errorf("%w: %s", queue.ErrFull, e.call.Runner)
 	}
@@ -90,7 +78,29 @@ func (m *Model) admit(s *shelf, e *entry, job bool) error {
 	if wait := time.Duration(s.rowsBefore(e.lane)) * a.RowTime; wait > begin(e.call) {
 		return &queue.TooLateError{Wait: wait, Left: begin(e.call)}
 	}
+	s.shared = shared
 	return nil
+}
+
+// share finds what part of the queue a call takes and the lane that it goes into,
+// and until when callers count as more than one if it is let in.
+func (s *shelf) share(e *entry) (shared time.Duration) {
+	a, caller := e.call.Admission, e.call.Caller
+	if caller == "" {
+		return s.shared
+	}
+	e.share = int64(math.Ceil(whole * max(1/float64(a.MaxCalls), float64(e.bytes)/float64(a.MaxBytes))))
+	held, others := s.holds(caller), s.callers()
+	if held > 0 {
+		others--
+	}
+	if shared = s.shared; others > 0 {
+		shared = e.accepted + 10*time.Minute
+	}
+	if held > whole/16 && e.accepted < shared {
+		e.lane = min(e.lane+1, 2)
+	}
+	return shared
 }
 
 // enqueue puts an entry at the end of its lane.

@@ -166,6 +166,7 @@ func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery) (buried 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.shelf(c.runner)
+	m.backOff(s)
 	m.noteCrash(s)
 	for _, d := range ds {
 		delete(c.held, key(d.Call))
@@ -212,22 +213,26 @@ func (m *Model) mark(e *entry) {
 	}
 }
 
-// noteCrash notes that a runner crashed.
+// noteCrash notes that a runner crashed, or lost a worker for the second time with
+// a call.
 func (m *Model) noteCrash(s *shelf) {
-	l, t := s.loop, now()
-	recent := t-l.at < time.Minute
-	l.streak++
-	if l.crashed++; !recent {
-		l.crashed = 1
+	t := now()
+	if s.loop.crashed++; t-s.loop.at >= time.Minute {
+		s.loop.crashed = 1
 	}
-	if !recent || l.finished != s.counted.Finished {
+	s.loop.at = t
+}
+
+// backOff lets a runner wait that crashes and finishes nothing in between.
+func (m *Model) backOff(s *shelf) {
+	l, t := &s.loop, now()
+	if l.streak++; t-l.at >= time.Minute || l.finished != s.counted.Finished {
 		l.streak = 1
 	}
-	l.at, l.finished, l.all = t, s.counted.Finished, 0
+	l.finished, l.all = s.counted.Finished, 0
 	if l.streak > 3 && m.config.CrashBackoff > 0 {
 		l.all = t + m.pause(l.streak-3)
 	}
-	s.loop = l
 }
 
 // Job is [queue.Queue.Job].

@@ -18,7 +18,18 @@ local function give_up(lane, id, fs, job)
 	if job == "" or finish(job, lane, id, "failed", now, retention, fs, ARGV[5]) then out[#out + 1] = fs[2] end
 end
 
-note_crash(now, tonumber(ARGV[4]))
+-- After the fourth crash in a row with nothing finished in between, each within a
+-- minute, the runner takes nothing for a while: it is not a call that is to blame.
+local function back_off(backoff)
+	local m = call("HMGET", METER, "at", "streak", "finished", "n_finished")
+	for i = 1, 4 do m[i] = tonumber(m[i] or 0) end
+	local streak = now - m[1] < 60000000 and m[3] == m[4] and m[2] + 1 or 1
+	local all = streak > 3 and backoff > 0 and now + pause(backoff, streak - 3) or 0
+	call("HSET", METER, "streak", int(streak), "finished", int(m[4]), "all", int(all))
+end
+
+back_off(tonumber(ARGV[4]))
+note_crash(now)
 for i = 0, n - 1 do
 	local lane, id = tonumber(ARGV[7 + i * 2]), ARGV[8 + i * 2]
 	local fs = owner(lane, id) == consumer and fetch(lane, id)

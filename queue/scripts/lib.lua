@@ -19,10 +19,10 @@
 --   shared           until when callers count as more than one
 --   turn             batches cut while a lane that goes last had waited too long
 --   gate             1: nothing goes out, 2: nothing comes in
---   crashed streak   crashes within a minute of each other, those with nothing
---   at all           finished between them, when the last was, and until when the
---                    runner takes nothing
---   at_finished      n_finished at the last crash
+--   crashed at       crashes within a minute of each other, and when the last was
+--   streak finished  those that were reported with nothing finished in between,
+--                    and n_finished at the last of them
+--   all              until when the runner takes nothing because of them
 --   kept             bytes of the records of ended jobs
 --   dead             bytes of the dead letters
 --   audit            how far the audit of jobs has come
@@ -248,14 +248,9 @@ local function mark(member, shared, alone, lost, now, backoff)
 	call("HSET", CRASHES, member, int(shared) .. " " .. int(alone) .. " " .. int(lost) .. " " .. int(hold))
 end
 
--- Notes that a runner crashed, at now. After the fourth time in a row with nothing
--- finished in between, each within a minute, it takes nothing for a while.
-local function note_crash(now, backoff)
-	local m = call("HMGET", METER, "crashed", "streak", "at", "n_finished", "at_finished")
-	for i = 1, 5 do m[i] = tonumber(m[i] or 0) end
-	local recent = now - m[3] < 60000000
-	local crashed = recent and m[1] + 1 or 1
-	local streak = recent and m[4] == m[5] and m[2] + 1 or 1
-	local all = streak > 3 and backoff > 0 and now + pause(backoff, streak - 3) or 0
-	call("HSET", METER, "crashed", int(crashed), "streak", int(streak), "at", int(now), "at_finished", int(m[4]), "all", int(all))
+-- Notes that a runner crashed, or lost a worker for the second time with a call.
+local function note_crash(now)
+	local m = call("HMGET", METER, "crashed", "at")
+	local crashed = now - tonumber(m[2] or 0) < 60000000 and tonumber(m[1] or 0) + 1 or 1
+	call("HSET", METER, "crashed", int(crashed), "at", int(now))
 end

@@ -86,7 +86,7 @@ local function take_back(lane, id)
 	end
 	local shared, alone, lost = marks(lane .. ":" .. id)
 	lost = lost + 1
-	if lost > 1 then note_crash(now, tonumber(ARGV[5])) end
+	if lost > 1 then note_crash(now) end
 	if lost < most then
 		mark(lane .. ":" .. id, shared, alone, lost, now, tonumber(ARGV[5]))
 		if release(lane, id, fs, now, retention) then back = back + 1 end
