@@ -65,6 +65,17 @@ type Call struct {
 	// 0 if any time before the deadline is good.
 	StartWithin time.Duration
 
+	// Delay is how long after its acceptance a job is queued; its other times
+	// count from then. Jobs only.
+	Delay time.Duration
+
+	// Retry says how often a job is queued again when it fails of something that
+	// may get better. Jobs only.
+	Retry Retry
+
+	// Webhook is who is told that a job has ended. Jobs only.
+	Webhook Webhook
+
 	// Caller is whose call it is. Callers share a queue fairly; "" is nobody,
 	// and not counted.
 	Caller string
@@ -93,6 +104,58 @@ func (c *Call) begin() time.Duration {
 		return min(c.StartWithin, c.Timeout)
 	}
 	return c.Timeout
+}
+
+// Retry is how often a failed job is queued again, and how soon: after Backoff at
+// first, twice as long each time, MaxBackoff at most, give or take a fifth. Only
+// what may get better is tried again: errors that are retryable, and lost workers.
+type Retry struct {
+	Most                int
+	Backoff, MaxBackoff time.Duration
+}
+
+// Webhook is who is told that a job has ended.
+type Webhook struct {
+	// URL is POSTed to; "" is nobody.
+	URL string
+	// Events are the terminal states that it is told of; none are all.
+	Events []State
+}
+
+// Hook is what became of a job's webhook.
+type Hook struct {
+	Webhook
+
+	State HookState
+	// Deliveries is how many were tried, Status and Answer what came of the last:
+	// the HTTP status, 0 if there was none, and how the body or the error begins.
+	Deliveries int
+	Status     int
+	Answer     string
+	// At is when that was.
+	At time.Time
+}
+
+// HookState is where a webhook is.
+type HookState string
+
+// The states of a webhook. The zero state is that of a job which has not ended,
+// or has none.
+const (
+	// HookPending: it is to be delivered.
+	HookPending HookState = "pending"
+	// HookDelivered: the receiver took it.
+	HookDelivered HookState = "delivered"
+	// HookFailed: it was tried for as long as it is.
+	HookFailed HookState = "failed"
+	// HookGone: the receiver wants no more (410).
+	HookGone HookState = "gone"
+)
+
+// Try is an attempt of a job that failed and was followed by another.
+type Try struct {
+	At  time.Time
+	Err *CallError
 }
 
 // Admission are the bounds that the accept script holds a call against.
@@ -221,8 +284,13 @@ type Job struct {
 	// Lane is the one that was asked for.
 	Lane Lane
 	Rows int
-	// Attempt is how many times it was run again after it had ended.
+	// Attempt is how many times it was queued again.
 	Attempt int
+	// RetriesLeft is how many times it will be, if it fails.
+	RetriesLeft int
+	// RunAt is when a job that is delayed, or failed and is tried again, is
+	// queued; zero if it is not waiting for that. Its state is queued meanwhile.
+	RunAt time.Time
 	// Ahead is about how many calls are to run before it while it is queued, -1
 	// if that is not known.
 	Ahead    int
