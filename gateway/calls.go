@@ -15,8 +15,11 @@ import (
 type Calls struct {
 	roster   *roster
 	producer producer
-	timeout  time.Duration
-	maxRows  int
+	jobs     jobs
+	// timeout is [Config.Timeout], and so on.
+	timeout, maxTimeout time.Duration
+	maxRows             int
+	maxBody             int64
 	// share is [Config.CallerShare].
 	share float64
 }

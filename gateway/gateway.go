@@ -77,7 +77,10 @@ func New(c Config, d Deps) (*Gateway, error) {
 	if err := errors.Join(d.Registry.Register(newRunnerCollector(g.roster)), door.accepting.register(d.Registry)); err != nil {
 		return nil, fmt.Errorf("gateway: register metrics: %w", err)
 	}
-	g.calls = &Calls{roster: g.roster, producer: d.Producer, timeout: c.Timeout, maxRows: c.MaxRows, share: c.CallerShare}
+	g.calls = &Calls{
+		roster: g.roster, producer: d.Producer, jobs: d.Jobs, timeout: c.Timeout, maxTimeout: c.MaxTimeout,
+		maxRows: c.MaxRows, maxBody: c.MaxBody, share: c.CallerShare,
+	}
 	g.client = &Client{calls: g.calls}
 	if g.page, err = dashboard.New(); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)

@@ -119,7 +119,7 @@ func (g *Gateway) putJob(r *request) error {
 		return g.outcome(r, m, job, w.form)
 	}
 	r.Response().Header()["Cache-Control"] = g.headers.noStore
-	return r.JSON(http.StatusOK, g.viewOf(job, id))
+	return r.JSON(http.StatusOK, g.roster.viewOf(job, id))
 }
 
 // runOnce runs a call that has an Idempotency-Key as a job. Who sends it first

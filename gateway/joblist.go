@@ -32,7 +32,7 @@ func (g *Gateway) getJobs(r *request) error {
 	}
 	views := make([]jobView, len(page.Jobs))
 	for i, job := range page.Jobs {
-		views[i] = g.viewOf(job, "")
+		views[i] = g.roster.viewOf(job, "")
 	}
 	r.Response().Header()["Cache-Control"] = g.headers.noStore
 	return r.JSON(http.StatusOK, struct {

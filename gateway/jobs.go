@@ -50,24 +50,14 @@ func (g *Gateway) pending(r *request, job queue.Job, chosen string) error {
 	h := r.Response().Header()
 	h.Set("Retry-After", seconds(g.pendingRetryAfter(job)))
 	h["Cache-Control"] = g.headers.noStore
-	return r.JSON(http.StatusAccepted, g.viewOf(job, chosen))
+	return r.JSON(http.StatusAccepted, g.roster.viewOf(job, chosen))
 }
 
 // outcome answers with what became of a job that has ended.
 func (g *Gateway) outcome(r *request, m *method, job queue.Job, f form) error {
-	switch job.State {
-	case queue.Canceled:
-		return &Problem{Code: CodeCanceled, Detail: "the job was canceled"}
-	case queue.Expired:
-		return &Problem{Code: CodeDeadlineExceeded, Detail: "the job's time was over before it was done"}
-	default:
-	}
-	reply, err := g.deps.Jobs.Result(r.Request().Context(), job.ID)
+	reply, err := resultOf(r.Request().Context(), g.deps.Jobs, job)
 	if err != nil {
 		return err
-	}
-	if reply.Err != nil {
-		return reply.Err
 	}
 	return g.reply(r, m, reply, f)
 }
@@ -83,7 +73,7 @@ func (g *Gateway) getJob(r *request) error {
 	if !job.State.Terminal() {
 		h.Set("Retry-After", seconds(g.pendingRetryAfter(job)))
 	}
-	return r.JSON(http.StatusOK, g.viewOf(job, chosen))
+	return r.JSON(http.StatusOK, g.roster.viewOf(job, chosen))
 }
 
 // findJob reads the job that the path names, and waits for it if the client
@@ -148,7 +138,7 @@ func (g *Gateway) cancelJob(r *request) error {
 		return &Problem{Code: CodeConflict, Detail: "the job has ended already: it is " + string(job.State)}
 	}
 	r.Response().Header()["Cache-Control"] = g.headers.noStore
-	return r.JSON(http.StatusOK, g.viewOf(job, chosen))
+	return r.JSON(http.StatusOK, g.roster.viewOf(job, chosen))
 }
 
 // retryJob answers POST /v1/jobs/{id}/retry: a job that did not succeed is run

@@ -62,7 +62,7 @@ type jobURLs struct {
 func urlOf(j queue.Job) string { return "/v1/jobs/" + url.PathEscape(j.ID) }
 
 // viewOf shows a job. chosen is the id of the client that asks, or "".
-func (g *Gateway) viewOf(j queue.Job, chosen string) jobView {
+func (r *roster) viewOf(j queue.Job, chosen string) jobView {
 	self := urlOf(j)
 	v := jobView{
 		ID: j.ID, ClientID: chosen, Runner: j.Runner, Method: j.Method, State: j.State,
@@ -75,7 +75,7 @@ func (g *Gateway) viewOf(j queue.Job, chosen string) jobView {
 		place := j.Ahead + 1
 		v.Position = &place
 	}
-	if wait, known := g.expectedStart(j); known {
+	if wait, known := r.expectedStart(j); known {
 		seconds := math.Round(wait.Seconds()*1000) / 1000
 		v.ExpectedStart = &seconds
 	}
@@ -95,8 +95,8 @@ func timeOf(t time.Time) *time.Time {
 }
 
 // expectedStart is about how long it takes until a job's turn comes.
-func (g *Gateway) expectedStart(j queue.Job) (wait time.Duration, known bool) {
-	found := g.roster.runners()[j.Runner]
+func (r *roster) expectedStart(j queue.Job) (wait time.Duration, known bool) {
+	found := r.runners()[j.Runner]
 	if found == nil || j.State != queue.Queued || j.Ahead < 0 {
 		return 0, false
 	}
@@ -106,7 +106,7 @@ func (g *Gateway) expectedStart(j queue.Job) (wait time.Duration, known bool) {
 // pendingRetryAfter is when to ask again for a job that is not done: when its
 // turn comes, or a little later if it has.
 func (g *Gateway) pendingRetryAfter(j queue.Job) time.Duration {
-	wait, _ := g.expectedStart(j)
+	wait, _ := g.roster.expectedStart(j)
 	wait = (wait + time.Second - 1).Truncate(time.Second)
 	return min(max(wait, minPendingRetryAfter), maxPendingRetryAfter)
 }
