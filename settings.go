@@ -109,6 +109,7 @@ func readSettings() (Settings, []string, error) {
 func (s Settings) queueConfig() queue.Config {
 	c := queue.DefaultConfig()
 	c.URL, c.Prefix, c.Lease, c.Retention = cmp.Or(s.RedisURL, "redis://127.0.0.1:6379"), s.RedisPrefix, s.Lease, s.Retention
+	c.CrashBackoff = s.Lease / 15
 	return c
 }
 

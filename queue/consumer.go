@@ -18,6 +18,11 @@ import (
 type Ask struct {
 	Rows, Enough int
 	Age          time.Duration
+
+	// Need is how long the batch is expected to take, 0 if that is not known. A
+	// call that has less time left would end too late: it expires instead, if a
+	// full batch waits behind it.
+	Need time.Duration
 }
 
 // Facts are what the queue knows at the moment of a cut, before it.
@@ -126,7 +131,7 @@ func (c *Consumer) Cut(ctx context.Context, ask Ask) (Cut, error) {
 	}
 	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.cut, c.keys,
 		c.name, ask.Rows, ask.Enough, ask.Age.Microseconds(), c.queue.config.Retention.Milliseconds(), maxCutBytes,
-		c.queue.config.Ageing.Microseconds())
+		c.queue.config.Ageing.Microseconds(), ask.Need.Microseconds())
 	if err != nil {
 		c.unsure = isConnection(err)
 		return Cut{}, unavailable("cut a batch of "+c.runner, err)

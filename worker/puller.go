@@ -110,8 +110,8 @@ func (p *puller) learn(spans []span) {
 	for _, s := range spans {
 		p.former.Executed(s.rows, s.took)
 	}
-	if cost, known := p.former.Cost(); known && len(spans) > 0 {
-		p.cost.Store(&cost)
+	if cost, known := p.former.Cost(); known && len(spans) > 0 && p.cost.Swap(&cost) == nil {
+		p.runner.beatSoon() // gateways refuse by it what would wait too long
 	}
 }
 
@@ -144,7 +144,7 @@ func (p *puller) pull(pull, io context.Context, d batching.Decision) *load {
 // ask asks for a load once, and answers the facts if there is none.
 func (p *puller) ask(io context.Context, ask batching.Ask) (*load, batching.Facts, error) {
 	asked := time.Now()
-	cut, err := p.source.Cut(io, queue.Ask(ask))
+	cut, err := p.source.Cut(io, queue.Ask{Rows: ask.Rows, Enough: ask.Enough, Age: ask.Age, Need: p.need(ask.Rows)})
 	p.runner.link.report(io, "cut", err)
 	if err == nil {
 		p.pause.reset()
@@ -168,6 +168,16 @@ func (p *puller) ask(io context.Context, ask batching.Ask) (*load, batching.Fact
 	}
 	p.lead += (took - p.lead) / 8
 	return l, batching.Facts{}, nil
+}
+
+// need is how long a batch of so many rows is expected to take, 0 if that is not
+// known.
+func (p *puller) need(rows int) time.Duration {
+	cost, known := p.former.Cost()
+	if !known {
+		return 0
+	}
+	return cost.Of(rows)
 }
 
 // minBell is the shortest wait that the bell can time.

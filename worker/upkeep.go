@@ -16,7 +16,7 @@ import (
 // The queue counts a worker as alive for several heartbeats.
 const (
 	beatEvery  = 3 * time.Second
-	sweepEvery = time.Second
+	sweepEvery = time.Second // or every eighth of a lease if that is shorter
 	renewEvery = time.Second // or every quarter of a lease if that is shorter
 )
 
@@ -112,10 +112,10 @@ func (r *runner) heartbeat(now time.Time) queue.Heartbeat {
 	return b
 }
 
-// keepSweeping sweeps the queue of the runner about every second until ctx is
-// done.
+// keepSweeping sweeps the queue of the runner about every second, or more often
+// where that would be much of a lease, until ctx is done.
 func (r *runner) keepSweeping(ctx context.Context) {
-	for sleep(ctx, jitter(sweepEvery)) {
+	for sleep(ctx, jitter(min(sweepEvery, r.queue.Lease()/8))) {
 		swept, err := r.queue.Sweep(ctx, r.options.Name)
 		r.link.report(ctx, "sweep", err)
 		if swept.Reclaimed > 0 || swept.Buried > 0 || swept.Missing > 0 || swept.Orphans > 0 {

@@ -19,6 +19,9 @@ func (l *lockstep) cut(t *rapid.T) {
 	if rapid.Bool().Draw(t, "patient") {
 		ask.Age = time.Hour
 	}
+	if len(l.awaited) == 0 && rapid.IntRange(0, 3).Draw(t, "long") == 0 {
+		ask.Need = 2 * time.Hour // longer than any call has; who awaits one would wait for as long as it has
+	}
 	l.cutBy(i, ask)
 }
 

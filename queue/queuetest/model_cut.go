@@ -51,7 +51,7 @@ func (c *ModelConsumer) Cut(_ context.Context, ask queue.Ask) (queue.Cut, error)
 		s.want, s.until = ask.Enough, t-cut.Oldest+ask.Age
 		return cut, nil
 	}
-	batch, held, until := m.batch(s, t, ask.Rows)
+	batch, held, until := m.batch(s, t, ask)
 	for _, e := range batch {
 		c.take(e, t, &cut)
 	}
@@ -117,15 +117,19 @@ func (s *shelf) facts(t time.Duration) queue.Facts {
 // they fit. What has no time left, or has ended, is dropped on the way; suspects
 // that have to wait are passed over, and counted; until is when the first of them
 // has waited.
-func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held int, until time.Duration) {
+func (m *Model) batch(s *shelf, t time.Duration, ask queue.Ask) (batch []*entry, held int, until time.Duration) {
 	var dropped []*entry
 	until = never
 	rows, full := 0, false
 	for _, lane := range s.order(t, m.config.Ageing) {
+		left := s.rowsIn(lane)
 		for _, e := range s.lanes[lane] {
+			if e.owner == "" && t >= e.hold {
+				left -= e.call.Rows
+			}
 			switch {
 			case e.owner != "" || full:
-			case e.startBy <= t:
+			case e.startBy <= t || ask.Need > 0 && e.deadline < t+ask.Need && left >= ask.Rows:
 				m.expire(s, e)
 				dropped = append(dropped, e)
 			case e.job != nil && e.job.State.Terminal():
@@ -134,12 +138,12 @@ func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held
 				held, until = held+1, min(until, e.hold)
 			default:
 				alone := e.call.Group == "" || e.suspect()
-				if len(batch) > 0 && (alone || rows+e.call.Rows > most) {
+				if len(batch) > 0 && (alone || rows+e.call.Rows > ask.Rows) {
 					full = true
 					continue
 				}
 				batch, rows = append(batch, e), rows+e.call.Rows
-				full = alone || rows >= most
+				full = alone || rows >= ask.Rows
 			}
 		}
 	}
@@ -147,6 +151,16 @@ func (m *Model) batch(s *shelf, t time.Duration, most int) (batch []*entry, held
 		s.remove(e)
 	}
 	return batch, held, until
+}
+
+// rowsIn are the rows that wait in a lane.
+func (s *shelf) rowsIn(lane int) (rows int) {
+	for _, e := range s.lanes[lane] {
+		if e.owner == "" {
+			rows += e.call.Rows
+		}
+	}
+	return rows
 }
 
 // order is that of the lanes: high, normal, low, but every fourth time the one

@@ -9,6 +9,23 @@ import (
 
 // cutting are the rules of what comes out.
 var cutting = []test{
+	{"what would end too late expires while a full batch waits behind it", func(s *scene) {
+		short := func(label string) order {
+			o := of(label, 1)
+			o.timeout = time.Minute
+			return o
+		}
+		ids := s.submit(short("a"), short("b"), of("c", 1), short("d"), of("e", 1))
+		cut := must(s.consumer("w").Cut(s.t.Context(), queue.Ask{Rows: 2, Enough: 1, Need: 2 * time.Minute}))(s.t)
+		if got := labels(cut.Deliveries); !slices.Equal(got, []string{"c", "d"}) {
+			s.t.Errorf("cut %q, want c, and d because nothing but e waits behind it", got)
+		}
+		s.wantState(ids[0], queue.Expired)
+		s.wantState(ids[1], queue.Expired)
+		if st := s.stats(); st.Expired != 2 || st.Waiting != 1 {
+			s.t.Errorf("stats: %+v", st)
+		}
+	}},
 	{"nothing is cut from an empty queue", func(s *scene) {
 		cut := s.wantCut(s.consumer("w"), 8)
 		if cut.Rows != 0 || cut.Calls != 0 || cut.Oldest != 0 || cut.Left != 0 || cut.More || cut.Now <= 0 {

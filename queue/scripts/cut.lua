@@ -9,6 +9,7 @@
 -- ARGV[5]  retention of an ended job in ms
 -- ARGV[6]  take no further call once the batch has so many bytes
 -- ARGV[7]  a lane has waited too long if its oldest has, for so many µs
+-- ARGV[8]  how long the batch is expected to take in µs, 0 if that is not known
 --
 -- Returns now in µs, calls, rows, age of the oldest and of the newest, µs to
 -- the nearest deadline or -1, rows arrived so far: all as they were before;
@@ -17,9 +18,11 @@
 --
 -- A call without a group is taken alone, and so is one whose worker was lost or
 -- whose instance crashed: it may be to blame. Lanes go high, normal, low; but
--- every fourth batch begins with a lane that has waited too long.
+-- every fourth batch begins with a lane that has waited too long. A call that has
+-- less time left than the batch will take expires, if a full batch waits behind it:
+-- under overload all that is served would be what nobody waits for any more.
 local consumer, most, enough, age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local retention, most_bytes, ageing = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local retention, most_bytes, ageing, need = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = clock()
 local m = call("HMGET", METER, "c1", "c2", "c3", "r1", "r2", "r3", "o1", "o2", "o3", "s1", "s2", "s3", "newest", "arrived", "bytes",
 	"gate", "all", "turn")
@@ -75,7 +78,7 @@ local function take(lane, id, fs, released)
 	if not vrows then
 		bury(lane, id, fs, UNSOUND)
 		gone = true
-	elseif tonumber(start_by) <= now then
+	elseif tonumber(start_by) <= now or (need > 0 and tonumber(deadline) < now + need and r[lane] - vr >= most) then
 		drop(lane, id, vbytes, share)
 		gone = true
 		if job == "" or finish(job, lane, id, "expired", now, retention, fs) then call("HINCRBY", METER, "n_expired", 1) end
