@@ -170,14 +170,15 @@ func (p *puller) ask(io context.Context, ask batching.Ask) (*load, batching.Fact
 	return l, batching.Facts{}, nil
 }
 
-// need is how long a batch of so many rows is expected to take, 0 if that is not
-// known.
+// need is how long it takes until a batch of so many rows has ended, with a little
+// to spare; 0 if that is not known.
 func (p *puller) need(rows int) time.Duration {
 	cost, known := p.former.Cost()
 	if !known {
 		return 0
 	}
-	return cost.Of(rows)
+	took := cost.Of(rows)
+	return took + took/8 + 2*p.lead
 }
 
 // minBell is the shortest wait that the bell can time.

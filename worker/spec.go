@@ -18,6 +18,10 @@ func specOf(options runnables.Runner, ms []runnables.Method) runnables.Spec {
 		MaxQueue: options.MaxQueue, MaxQueueBytes: options.MaxQueueBytes, FromZero: options.FromZero,
 		MaxConcurrency: options.MaxConcurrency,
 	}
+	if options.Retry.WithDefaults() != (runnables.RetryPolicy{}).WithDefaults() {
+		retry := options.Retry.Spec()
+		spec.Retry = &retry
+	}
 	for _, m := range ms {
 		published := runnables.MethodSpec{Signature: m.Signature}
 		if m.Batchable {
