@@ -20,7 +20,7 @@ const module = "github.com/ekiben/ekiben"
 // that ends in /... stands for all below it. Commands and examples may import
 // anything.
 var mayImport = map[string][]string{
-	"":                        {"gateway", "worker", "queue", "queue/embedded", "runnables", "runnables/...", "internal/runnerfile", "internal/variables"},
+	"":                        {"gateway", "worker", "queue", "queue/embedded", "queue/tasks", "internal/webhook", "runnables", "runnables/...", "internal/runnerfile", "internal/variables"},
 	"tensor":                  {},
 	"batching":                {},
 	"batching/simulate":       {"batching"},
@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"queue":                   {"tensor"},
 	"queue/embedded":          {},
 	"queue/queuetest":         {"queue", "tensor", "internal/..."},
+	"queue/tasks":             {"queue", "internal/webhook"},
 	"worker":                  {"queue", "batching", "runnables", "tensor"},
 	"gateway":                 {"queue", "runnables", "tensor", "gateway/..."},
 	"gateway/dashboard":       {"queue"},
@@ -43,6 +44,7 @@ var mayImport = map[string][]string{
 	"internal/runnerfile":     {"runnables"},
 	"internal/settingsdoc":    {"internal/variables"},
 	"internal/variables":      {},
+	"internal/webhook":        {},
 	"test/chaos":              {},
 	"test/chaos/history":      {},
 	"test/chaos/order":        {},
@@ -52,13 +54,15 @@ var mayImport = map[string][]string{
 // onlyIn lists, for libraries that have one home, where that is. A library
 // counts with all packages below it.
 var onlyIn = map[string][]string{
-	"github.com/redis/go-redis/v9":     {"queue", "queue/queuetest"},
-	"github.com/hibiken/asynq":         {"queue/tasks"},
-	"github.com/alicebob/miniredis/v2": {"queue/embedded"},
-	"github.com/labstack/echo/v4":      {"gateway", "loadtest/bench"},
-	"github.com/NVIDIA/go-nvml":        {"internal/gpu"},
-	"github.com/caarlos0/env/v11":      {""},
-	"github.com/spf13/cobra":           {""},
+	"github.com/redis/go-redis/v9":                             {"queue", "queue/queuetest", "queue/tasks"},
+	"github.com/hibiken/asynq":                                 {"queue/tasks"},
+	"code.dny.dev/ssrf":                                        {"internal/webhook"},
+	"github.com/standard-webhooks/standard-webhooks/libraries": {"internal/webhook"},
+	"github.com/alicebob/miniredis/v2":                         {"queue/embedded"},
+	"github.com/labstack/echo/v4":                              {"gateway", "loadtest/bench"},
+	"github.com/NVIDIA/go-nvml":                                {"internal/gpu"},
+	"github.com/caarlos0/env/v11":                              {""},
+	"github.com/spf13/cobra":                                   {""},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
