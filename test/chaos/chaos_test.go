@@ -17,9 +17,6 @@ func TestScenarios(t *testing.T) { //nolint:paralleltest // scenarios need the m
 	for began, seed := time.Now(), *seedFlag; ; seed++ {
 		for _, s := range scenarios() {
 			t.Run(fmt.Sprintf("%s seed %d", s.name, seed), func(t *testing.T) {
-				if reason := knownFailures()[s.name]; reason != "" && !*known {
-					t.Skipf("NOT RUN: %s is known to fail: %s; run it with -known", s.name, reason)
-				}
 				total = total.Sum(s.play(t, seed))
 			})
 		}
@@ -28,14 +25,6 @@ func TestScenarios(t *testing.T) { //nolint:paralleltest // scenarios need the m
 		}
 	}
 	t.Logf("all together\n%s", total.Table(lease))
-}
-
-// knownFailures are scenarios that fail, and why. They are run with -known, and
-// leave this list with what mends them.
-func knownFailures() map[string]string {
-	const backoff = "a runner whose workers crash holds back whoever may be to blame for up to 30s at a time, " +
-		"so that the innocent among them run out of time"
-	return map[string]string{"network": backoff}
 }
 
 // fsyncAlways has Redis lose nothing when it is killed. With everysec it may: while
@@ -63,6 +52,8 @@ func scenarios() []scenario {
 	}
 	if *long {
 		all = append(all,
+			// One fault at a time: what is in flight has recovered before the next.
+			scenario{name: "recovery", setup: few, long: 60 * time.Second, faults: []fault{killWorker(1)}, from: 3 * time.Second, to: 5 * time.Second},
 			scenario{name: "redis everysec", setup: few, mayLose: true, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
 			scenario{name: "redis always", setup: always, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
 			scenario{name: "everything", setup: proxiedAlways, long: 60 * time.Second, faults: append(slices.Clip(kills), strain...), from: 100 * time.Millisecond, to: 700 * time.Millisecond},

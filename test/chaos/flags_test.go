@@ -11,7 +11,6 @@ var (
 	long     = flag.Bool("long", false, "run the mutants too, and what takes its time")
 	seedFlag = flag.Uint64("seed", 1, "what the scenarios draw their calls and faults from")
 	duration = flag.Duration("duration", 0, "repeat the scenarios for so long, with seeds that follow on -seed")
-	known    = flag.Bool("known", false, "run what is known to fail, too")
 	outDir   = flag.String("histories", os.TempDir(), "where the histories of failed runs go")
 )
 
