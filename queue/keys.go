@@ -12,6 +12,8 @@ import (
 // touch them in a Redis Cluster. There is one shard, 0, today.
 //
 //	<prefix>:runners                              set     names of all runners
+//	<prefix>:{schedules}:records                  hash    name of a schedule -> its revision and record, JSON
+//	<prefix>:{schedules}:inputs                   hash    name of a schedule -> the body of its calls
 //	<prefix>:{<runner>~<shard>}:calls:<lane>      stream  calls, waiting and in flight
 //	<prefix>:{<runner>~<shard>}:meter             hash    what waits, see scripts/lib.lua
 //	<prefix>:{<runner>~<shard>}:due               zset    <lane>:<entry> of what waits, by deadline in µs
@@ -27,6 +29,9 @@ import (
 //	<prefix>:{<runner>~<shard>}:spec              string  the runner's spec, JSON
 //	<prefix>:{<runner>~<shard>}:workers           zset    worker -> last heartbeat, in ms
 //	<prefix>:{<runner>~<shard>}:beats             hash    worker -> its heartbeat, JSON
+//	<prefix>:batches                              zset    id of every batch, by acceptance in µs
+//	<prefix>:batches:open                         zset    those that may not have ended, likewise
+//	<prefix>:{batch~<id>}:batch                   hash    record of a batch
 //	<prefix>:{key~<hash>}:alias                   string  id and digest that a client's key stands for
 //	<prefix>:{gw~<gateway>}:replies               stream  replies to one gateway
 //	<prefix>:{gw~<gateway>}:bytes                 string  bytes in that stream
@@ -47,7 +52,9 @@ func laneName(lane int) string {
 	return [...]string{laneHigh: "high", laneNormal: "normal", laneLow: "low"}[lane]
 }
 
-func (k keys) runners() string { return k.prefix + ":runners" }
+func (k keys) runners() string        { return k.prefix + ":runners" }
+func (k keys) schedules() string      { return k.prefix + ":{schedules}:records" }
+func (k keys) scheduleInputs() string { return k.prefix + ":{schedules}:inputs" }
 
 func (k keys) calls(runner string, lane int) string { return k.of(runner, "calls:"+laneName(lane)) }
 func (k keys) meter(runner string) string           { return k.of(runner, "meter") }
@@ -69,6 +76,10 @@ func (k keys) replies(gateway string) string    { return k.prefix + ":{gw~" + ga
 func (k keys) replyBytes(gateway string) string { return k.prefix + ":{gw~" + gateway + "}:bytes" }
 
 func (k keys) alias(hash string) string { return k.prefix + ":{key~" + hash + "}:alias" }
+
+func (k keys) batches() string        { return k.prefix + ":batches" }
+func (k keys) openBatches() string    { return k.prefix + ":batches:open" }
+func (k keys) batch(id string) string { return k.prefix + ":{batch~" + id + "}:batch" }
 
 func (k keys) of(runner, what string) string {
 	return k.prefix + ":{" + runner + "~" + shard + "}:" + what

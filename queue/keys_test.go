@@ -12,6 +12,8 @@ func TestKeysAreThoseOfTheTable(t *testing.T) {
 	k := keys{"ekiben"}
 	for got, want := range map[string]string{
 		k.runners():             "ekiben:runners",
+		k.schedules():           "ekiben:{schedules}:records",
+		k.scheduleInputs():      "ekiben:{schedules}:inputs",
 		k.calls("ocr", 1):       "ekiben:{ocr~0}:calls:high",
 		k.calls("ocr", 2):       "ekiben:{ocr~0}:calls:normal",
 		k.calls("ocr", 3):       "ekiben:{ocr~0}:calls:low",
@@ -27,6 +29,9 @@ func TestKeysAreThoseOfTheTable(t *testing.T) {
 		k.beats("ocr"):          "ekiben:{ocr~0}:beats",
 		k.replies("gw"):         "ekiben:{gw~gw}:replies",
 		k.replyBytes("gw"):      "ekiben:{gw~gw}:bytes",
+		k.batches():             "ekiben:batches",
+		k.openBatches():         "ekiben:batches:open",
+		k.batch("b"):            "ekiben:{batch~b}:batch",
 	} {
 		if got != want {
 			t.Errorf("key %s, want %s", got, want)
