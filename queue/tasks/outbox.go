@@ -1,0 +1,111 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+const (
+	// busyPause and idlePause are how long the outbox rests after it has moved
+	// something, and after it has not.
+	busyPause = 250 * time.Millisecond
+	idlePause = time.Second
+
+	// outboxPage is how many errands of a runner are moved at once.
+	outboxPage = 200
+)
+
+// enqueuer is *[asynq.Client].
+type enqueuer interface {
+	EnqueueContext(ctx context.Context, t *asynq.Task, o ...asynq.Option) (*asynq.TaskInfo, error)
+}
+
+// outbox hands errands to asynq. It removes them only when asynq has them; one
+// that it handed over and could not remove is handed over again, and is known by
+// its id, or is found done by its handler.
+type outbox struct {
+	errands errands
+	asynq   enqueuer
+	name    string
+	log     *slog.Logger
+}
+
+// run moves errands until ctx is done.
+func (o *outbox) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		moved, err := o.flush(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			o.log.WarnContext(ctx, "errands wait: they cannot be handed over at present", "err", err)
+		}
+		failing = err != nil
+		pause := idlePause
+		if moved > 0 {
+			pause = busyPause
+		}
+		timer.Reset(pause)
+	}
+}
+
+// flush moves what is there, of all runners.
+func (o *outbox) flush(ctx context.Context) (moved int, err error) {
+	runners, err := o.errands.Runners(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("tasks: list runners: %w", err)
+	}
+	var errs []error
+	for _, runner := range runners {
+		n, err := o.flushRunner(ctx, runner)
+		moved += n
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return moved, errors.Join(errs...)
+}
+
+// flushRunner moves the errands of a runner, page by page.
+func (o *outbox) flushRunner(ctx context.Context, runner string) (moved int, err error) {
+	for ctx.Err() == nil {
+		page, err := o.errands.Errands(ctx, runner, outboxPage)
+		if err != nil {
+			return moved, fmt.Errorf("tasks: errands of %s: %w", runner, err)
+		}
+		for _, e := range page {
+			if err := o.move(ctx, e); err != nil {
+				return moved, err
+			}
+			moved++
+		}
+		if len(page) < outboxPage {
+			break
+		}
+	}
+	return moved, nil
+}
+
+func (o *outbox) move(ctx context.Context, e queue.Errand) error {
+	task, options := taskOf(e, o.name)
+	_, err := o.asynq.EnqueueContext(ctx, task, options...)
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("tasks: enqueue %s: %w", e.ID(), err)
+	}
+	if err := o.errands.ErrandDone(ctx, e); err != nil {
+		return fmt.Errorf("tasks: errand %s: %w", e.ID(), err)
+	}
+	return nil
+}

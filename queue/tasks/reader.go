@@ -1,0 +1,182 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// State is where a task is.
+type State string
+
+// The states of tasks, in the order in which they are listed.
+const (
+	// Active: it runs.
+	Active State = "active"
+	// Retrying: it was tried and is tried again.
+	Retrying State = "retrying"
+	// Waiting: it runs next.
+	Waiting State = "waiting"
+	// Scheduled: its time has not come.
+	Scheduled State = "scheduled"
+	// Failed: it was given up, of a fault that it should not have.
+	Failed State = "failed"
+)
+
+// States are all of them.
+func States() []State { return []State{Active, Retrying, Waiting, Scheduled, Failed} }
+
+// Counts are how many tasks there are in each state.
+type Counts map[State]int
+
+// Task is one of them.
+type Task struct {
+	ID string
+	// Kind is later, webhook or sweep.
+	Kind string
+	// Job is whose it is; "" is none's.
+	Job   string
+	State State
+	// Next is when it runs; zero if it runs, has failed, or runs as soon as it can.
+	Next time.Time
+	// LastError is why it did not end when it ran last, and FailedAt is when.
+	LastError string
+	FailedAt  time.Time
+}
+
+// ErrCursor means that a cursor is none that a list gave.
+var ErrCursor = errors.New("malformed cursor")
+
+// Reader shows tasks. It is safe for concurrent use.
+type Reader struct {
+	redis     *redis.Client
+	inspector *asynq.Inspector
+	name      string
+}
+
+// NewReader prepares a connection; it does not need the server yet. URL and prefix
+// are those of [queue.Config].
+func NewReader(url, prefix string) (*Reader, error) {
+	client, err := connect(url)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{client, asynq.NewInspectorFromRedisClient(client), queueName(prefix)}, nil
+}
+
+// Close closes the connection.
+func (r *Reader) Close() error { return r.redis.Close() }
+
+// Counts counts the tasks by their state. Errors are [queue.ErrUnavailable].
+func (r *Reader) Counts(ctx context.Context) (Counts, error) {
+	pipe := r.redis.Pipeline()
+	counts := map[State]*redis.IntCmd{
+		Active:    pipe.LLen(ctx, asynqKey(r.name, "active")),
+		Waiting:   pipe.LLen(ctx, asynqKey(r.name, "pending")),
+		Retrying:  pipe.ZCard(ctx, asynqKey(r.name, "retry")),
+		Scheduled: pipe.ZCard(ctx, asynqKey(r.name, "scheduled")),
+		Failed:    pipe.ZCard(ctx, asynqKey(r.name, "archived")),
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("%w: count tasks: %w", queue.ErrUnavailable, err)
+	}
+	all := Counts{}
+	for state, n := range counts {
+		all[state] = int(n.Val())
+	}
+	return all, nil
+}
+
+// List lists tasks: those in one state, or all where state is "". A page has those
+// of one state; next goes on behind it and is "" at the end. limit is 1 to 1000.
+// Errors are [ErrCursor] and [queue.ErrUnavailable].
+func (r *Reader) List(state State, cursor string, limit int) (page []Task, next string, err error) {
+	at := position{size: limit, page: 1}
+	if cursor != "" {
+		if at, err = positionOf(cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	states := States()
+	if state != "" {
+		states = []State{state}
+	}
+	for ; at.state < len(states); at = (position{at.state + 1, 1, at.size}) {
+		found, err := r.list(states[at.state], at)
+		if err != nil {
+			return nil, "", fmt.Errorf("%w: list tasks: %w", queue.ErrUnavailable, err)
+		}
+		for _, info := range found {
+			page = append(page, viewOf(info, states[at.state]))
+		}
+		switch {
+		case len(found) == at.size:
+			return page, position{at.state, at.page + 1, at.size}.String(), nil
+		case len(found) > 0 && at.state+1 < len(states):
+			return page, position{at.state + 1, 1, at.size}.String(), nil
+		case len(found) > 0:
+			return page, "", nil
+		}
+	}
+	return nil, "", nil
+}
+
+func (r *Reader) list(state State, at position) ([]*asynq.TaskInfo, error) {
+	lists := map[State]func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
+		Active: r.inspector.ListActiveTasks, Retrying: r.inspector.ListRetryTasks, Waiting: r.inspector.ListPendingTasks,
+		Scheduled: r.inspector.ListScheduledTasks, Failed: r.inspector.ListArchivedTasks,
+	}
+	found, err := lists[state](r.name, asynq.PageSize(at.size), asynq.Page(at.page))
+	if errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil, nil
+	}
+	return found, err
+}
+
+// viewOf shows a task.
+func viewOf(info *asynq.TaskInfo, state State) Task {
+	t := Task{ID: info.ID, Kind: info.Type, State: state, LastError: info.LastErr, FailedAt: info.LastFailedAt}
+	if e, err := errandOf(asynq.NewTask(info.Type, info.Payload)); err == nil {
+		t.Job = e.Job
+	}
+	if state == Retrying || state == Scheduled {
+		t.Next = info.NextProcessAt
+	}
+	return t
+}
+
+// position is where a list goes on: a state, a page from 1, and its size.
+type position struct{ state, page, size int }
+
+func (p position) String() string { return fmt.Sprintf("%d.%d.%d", p.state, p.page, p.size) }
+
+// maxPosition bounds the numbers of a cursor.
+const maxPosition = 1 << 20
+
+func positionOf(cursor string) (position, error) {
+	parts := strings.Split(cursor, ".")
+	if len(parts) != 3 {
+		return position{}, ErrCursor
+	}
+	var n [3]int
+	for i, part := range parts {
+		v, err := strconv.Atoi(part)
+		if err != nil || v < 0 || v > maxPosition {
+			return position{}, ErrCursor
+		}
+		n[i] = v
+	}
+	p := position{n[0], n[1], n[2]}
+	if p.state >= len(States()) || p.page < 1 || p.size < 1 || p.size > 1000 {
+		return position{}, ErrCursor
+	}
+	return p, nil
+}
