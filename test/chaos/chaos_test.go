@@ -53,7 +53,7 @@ func scenarios() []scenario {
 	if *long {
 		all = append(all,
 			// One fault at a time: what is in flight has recovered before the next.
-			scenario{name: "recovery", setup: few, long: 60 * time.Second, faults: []fault{killWorker(1)}, from: 3 * time.Second, to: 5 * time.Second},
+			scenario{name: "recovery", setup: few, mix: &harmless, rate: 150, long: 60 * time.Second, faults: []fault{killWorker(1)}, from: 3 * time.Second, to: 5 * time.Second},
 			scenario{name: "redis everysec", setup: few, mayLose: true, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
 			scenario{name: "redis always", setup: always, long: 30 * time.Second, faults: []fault{killRedis(1)}, from: time.Second, to: 3 * time.Second},
 			scenario{name: "everything", setup: proxiedAlways, long: 60 * time.Second, faults: append(slices.Clip(kills), strain...), from: 100 * time.Millisecond, to: 700 * time.Millisecond},

@@ -22,6 +22,9 @@ type mix struct {
 // usual is what most scenarios send.
 var usual = mix{jobs: 0.5, poison: 0.005, fail: 0.02, short: 0.03, cancel: 0.03, long: 0.003, work: 20 * time.Millisecond}
 
+// harmless is the usual without what takes its worker down, or long.
+var harmless = mix{jobs: 0.5, fail: 0.02, short: 0.03, cancel: 0.03, work: 200 * time.Millisecond}
+
 // planner draws calls, one after the other.
 type planner struct {
 	rand  *rand.Rand
