@@ -115,6 +115,7 @@ func callCommand() *cobra.Command {
 type callInput struct {
 	text, json, file, mediaType, accept string
 	timeout, startWithin, priority, key string
+	retry, delay, at, webhook           string
 	async                               bool
 }
 
@@ -128,8 +129,13 @@ func (in *callInput) flags(c *cobra.Command) {
 	c.Flags().StringVar(&in.timeout, "timeout", "", "how long the call may take, such as 1.5s")
 	c.Flags().StringVar(&in.startWithin, "start-within", "", "how soon it must begin to run, such as 500ms")
 	c.Flags().StringVar(&in.priority, "priority", "", "high, normal or low")
+	c.Flags().StringVar(&in.retry, "retry", "", "submit a job that is tried again so many times, up to 20")
+	c.Flags().StringVar(&in.delay, "delay", "", "submit a job that is queued so much later, such as 10m")
+	c.Flags().StringVar(&in.at, "at", "", "submit a job that is queued then, such as 2026-09-30T12:00:00Z")
+	c.Flags().StringVar(&in.webhook, "webhook", "", "submit a job of whose end this URL is told; '; events=\"failed\"' behind it says of which ends")
 	c.Flags().StringVar(&in.key, "idempotency-key", "", "run it once however often it is sent with this key")
 	c.MarkFlagsMutuallyExclusive("text", "json", "file")
+	c.MarkFlagsMutuallyExclusive("delay", "at")
 	c.MarkFlagsOneRequired("text", "json", "file")
 }
 
@@ -157,7 +163,7 @@ func (in *callInput) read(c *cobra.Command) (body []byte, header http.Header, er
 	}
 	for name, value := range map[string]string{
 		"Accept": in.accept, "Ekiben-Timeout": in.timeout, "Ekiben-Start-Within": in.startWithin, "Ekiben-Priority": in.priority,
-		"Idempotency-Key": in.key,
+		"Idempotency-Key": in.key, "Ekiben-Retry": in.retry, "Ekiben-Delay": in.delay, "Ekiben-At": in.at, "Ekiben-Webhook": in.webhook,
 	} {
 		if value != "" {
 			header.Set(name, value)

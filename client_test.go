@@ -28,7 +28,7 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.mu.Unlock()
 	name := r.Method + " " + r.URL.RequestURI()
 	asked := name
-	for _, header := range []string{"Authorization", "Prefer", "Accept", "Ekiben-Timeout", "Ekiben-Start-Within", "Ekiben-Priority", "Idempotency-Key"} {
+	for _, header := range []string{"Authorization", "Prefer", "Accept", "Ekiben-Timeout", "Ekiben-Start-Within", "Ekiben-Priority", "Idempotency-Key", "Ekiben-Retry", "Ekiben-Delay", "Ekiben-At", "Ekiben-Webhook"} {
 		if value := r.Header.Get(header); value != "" {
 			asked += " " + header + ": " + value
 		}
@@ -84,6 +84,9 @@ func TestACallOnTheCommandLineAsksForTimesAndPriority(t *testing.T) {
 	a := &answers{byRequest: map[string][]string{"POST /v1/runners/all/text": {`["a"]`}}}
 	wantCommand(t, a, "call all text --text a --timeout 1.5s --start-within 1 --priority low --idempotency-key k", `["a"]`,
 		"POST /v1/runners/all/text Ekiben-Timeout: 1.5s Ekiben-Start-Within: 1 Ekiben-Priority: low Idempotency-Key: k")
+	later := &answers{byRequest: map[string][]string{"POST /v1/runners/all/text": {`202 {"id":"x"}`, `202 {"id":"x"}`}}}
+	wantCommand(t, later, "call all text --text a --retry 5 --delay 10m --webhook https://example.com/h", `{"id":"x"}`,
+		"POST /v1/runners/all/text Ekiben-Retry: 5 Ekiben-Delay: 10m Ekiben-Webhook: https://example.com/h")
 }
 
 func TestJobsOnTheCommandLine(t *testing.T) {
@@ -111,6 +114,15 @@ created    2026-09-30T12:00:00Z`
 			"jobs list --state queued --limit 2", "GET /v1/jobs?limit=2&state=queued", `{"jobs":[` + someJob + `],"next":"abc"}`,
 			"ID       RUNNER  METHOD  STATE   PRIORITY  CREATED               FINISHED\n" +
 				"all~0~x  all     text    queued  high      2026-09-30T12:00:00Z  \nThere is more: --cursor abc",
+		},
+		{
+			"jobs show tried", "GET /v1/jobs/tried", `{"id":"x","attempt":1,"retries_left":2,"run_at":"2026-09-30T12:01:00Z",` +
+				`"attempts":[{"at":"2026-09-30T12:00:00Z","error":{"code":"worker_lost","message":"lost"}}],` +
+				`"webhook":{"url":"https://example.com/h","state":"pending","deliveries":2,"status":503,"at":"2026-09-30T12:00:30Z"}}`,
+			"id                  x\nattempt             1\nretries left        2\nqueued at           2026-09-30T12:01:00Z\n" +
+				"attempt 0           2026-09-30T12:00:00Z lost (worker_lost)\n" +
+				"webhook             https://example.com/h\nwebhook state       pending\nwebhook deliveries  2\n" +
+				"webhook status      503\nwebhook tried       2026-09-30T12:00:30Z",
 		},
 		{"jobs list", "GET /v1/jobs", `{"jobs":[]}`, "ID  RUNNER  METHOD  STATE  PRIORITY  CREATED  FINISHED"},
 		{"jobs result x", "GET /v1/jobs/x/result", `["a"]`, `["a"]`},

@@ -14,26 +14,50 @@ import (
 
 // jobView is what they read of a job.
 type jobView struct {
-	ID       string   `json:"id"`
-	ClientID string   `json:"client_id"`
-	Runner   string   `json:"runner"`
-	Method   string   `json:"method"`
-	State    string   `json:"state"`
-	Priority string   `json:"priority"`
-	Rows     int      `json:"rows"`
-	Attempt  int      `json:"attempt"`
-	Created  string   `json:"created_at"`
-	StartBy  string   `json:"start_by_at"`
-	Started  string   `json:"started_at"`
-	Finished string   `json:"finished_at"`
-	Deadline string   `json:"deadline_at"`
-	Expires  string   `json:"expires_at"`
-	Position int      `json:"position"`
-	StartsIn *float64 `json:"expected_start_seconds"`
-	Error    *struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	} `json:"error"`
+	ID       string    `json:"id"`
+	ClientID string    `json:"client_id"`
+	Runner   string    `json:"runner"`
+	Method   string    `json:"method"`
+	State    string    `json:"state"`
+	Priority string    `json:"priority"`
+	Rows     int       `json:"rows"`
+	Attempt  int       `json:"attempt"`
+	Created  string    `json:"created_at"`
+	StartBy  string    `json:"start_by_at"`
+	Started  string    `json:"started_at"`
+	Finished string    `json:"finished_at"`
+	Deadline string    `json:"deadline_at"`
+	Expires  string    `json:"expires_at"`
+	Position int       `json:"position"`
+	StartsIn *float64  `json:"expected_start_seconds"`
+	Error    *jobError `json:"error"`
+
+	RetriesLeft int    `json:"retries_left"`
+	RunAt       string `json:"run_at"`
+	Attempts    []struct {
+		At    string    `json:"at"`
+		Error *jobError `json:"error"`
+	} `json:"attempts"`
+	Webhook *struct {
+		URL        string `json:"url"`
+		State      string `json:"state"`
+		Deliveries int    `json:"deliveries"`
+		Status     int    `json:"status"`
+		At         string `json:"at"`
+	} `json:"webhook"`
+}
+
+// jobError is why a job, or one attempt of it, failed.
+type jobError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (e *jobError) String() string {
+	if e == nil {
+		return ""
+	}
+	return plainText(e.Message) + " (" + e.Code + ")"
 }
 
 func jobsTable(w io.Writer, answer []byte) error {
@@ -65,6 +89,8 @@ func jobTable(w io.Writer, answer []byte) error {
 		{"priority", j.Priority},
 		{"rows", count(j.Rows)},
 		{"attempt", strconv.Itoa(j.Attempt)},
+		{"retries left", count(j.RetriesLeft)},
+		{"queued at", j.RunAt},
 		{"position", count(j.Position)},
 		{"starts in", expected(j.StartsIn)},
 		{"created", j.Created},
@@ -74,8 +100,15 @@ func jobTable(w io.Writer, answer []byte) error {
 		{"deadline", j.Deadline},
 		{"kept until", j.Expires},
 	}
-	if j.Error != nil {
-		rows = append(rows, []string{"error", plainText(j.Error.Message) + " (" + j.Error.Code + ")"})
+	for i, attempt := range j.Attempts {
+		rows = append(rows, []string{"attempt " + strconv.Itoa(i), attempt.At + " " + attempt.Error.String()})
+	}
+	rows = append(rows, []string{"error", j.Error.String()})
+	if w := j.Webhook; w != nil {
+		rows = append(
+			rows, []string{"webhook", plainText(w.URL)}, []string{"webhook state", w.State}, []string{"webhook deliveries", count(w.Deliveries)},
+			[]string{"webhook status", count(w.Status)}, []string{"webhook tried", w.At},
+		)
 	}
 	return writeRows(w, filled(rows))
 }

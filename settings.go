@@ -147,6 +147,9 @@ func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables
 		if err := r.Validate(); err != nil {
 			return nil, fmt.Errorf("a runner of this binary: %w", err)
 		}
+		if strings.HasPrefix(r.Name, runnables.ReservedPrefix) {
+			return nil, fmt.Errorf("runner %q of this binary: names that begin with %s are those of services", r.Name, runnables.ReservedPrefix)
+		}
 		all = append(all, r)
 	}
 	path := s.Config

@@ -1,5 +1,7 @@
 package gateway
 
+import "github.com/ekiben/ekiben/runnables"
+
 // The routes of jobs and of queues in the OpenAPI document, and what they share.
 
 // parameterSchemas are the parameters that several operations have.
@@ -28,6 +30,14 @@ func parameterSchemas() object {
 		"Priority":    object{"name": headerPriority, "in": "header", "schema": prioritySchema(), "description": "Which calls go first. What has waited for long goes first too."},
 		"IdempotencyKey": header(headerKey, "Makes a job of the call, which is run once however often it is sent with this key and the same body: "+
 			"1 to 255 visible ASCII characters, of the caller's own.", "8e03978e-40d5-43dd-bc93-6894a57f9324"),
+		"Retry": object{
+			"name": headerRetry, "in": "header", "schema": object{"type": "integer", "minimum": 0, "maximum": runnables.MaxRetries},
+			"description": "Makes a job of the call, which is tried again so often if it fails of something that may get better.", "example": 5,
+		},
+		"Delay": header(headerDelay, "Makes a job of the call, which is queued so much later, at most 30 days; its other times count from then."+duration, "10m"),
+		"At":    header(headerAt, "Makes a job of the call, which is queued at that time (RFC 3339), at most 30 days ahead; now if it is over. Not together with "+headerDelay+".", "2026-09-30T12:00:00Z"),
+		"Webhook": header(headerWebhook, "Makes a job of the call, of whose end a URL is told; behind a semicolon events, which are told: out of succeeded, failed, canceled and expired.",
+			`https://example.com/hook; events="succeeded,failed"`),
 		"Limit":    inQuery("limit", "How many at most.", object{"type": "integer", "minimum": 1, "maximum": maxPage, "default": usualPage}),
 		"Cursor":   inQuery("cursor", "Go on behind a page: what it has as next.", text),
 		"State":    inQuery("state", "Only jobs in this state.", object{"type": "string", "enum": states()}),
@@ -46,6 +56,7 @@ func callParameters() []any {
 func jobParameters() []any {
 	return []any{
 		reference("parameters", "Prefer"), reference("parameters", "Timeout"), reference("parameters", "StartWithin"), reference("parameters", "Priority"),
+		reference("parameters", "Retry"), reference("parameters", "Delay"), reference("parameters", "At"), reference("parameters", "Webhook"),
 	}
 }
 

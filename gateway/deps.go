@@ -34,6 +34,13 @@ type Deps struct {
 	// Health tells whether the queue can be used. Required.
 	Health health
 
+	// Later knows what becomes of jobs in the course of time.
+	Later slowPath
+
+	// Webhooks says why a URL may not be told about jobs, or nil if it may. If
+	// Webhooks is nil no jobs with webhooks are taken.
+	Webhooks func(url string) error
+
 	// Services are the Go services of this binary.
 	Services []Service
 
@@ -69,6 +76,14 @@ type jobKeeper interface {
 	Claim(ctx context.Context, caller, key, digest, id string, ttl time.Duration) (owner string, err error)
 	Resolve(ctx context.Context, caller, key string) (id string, err error)
 	Retention() time.Duration
+}
+
+// slowPath is *[queue.Queue].
+type slowPath interface {
+	// Now is the queue's clock.
+	Now(ctx context.Context) (time.Time, error)
+	Tries(ctx context.Context, id string) ([]queue.Try, error)
+	Hook(ctx context.Context, id string) (queue.Hook, error)
 }
 
 // deadLetters is *[queue.Queue].

@@ -73,3 +73,17 @@ func Routes(g *Gateway) []string {
 	}
 	return routes
 }
+
+// Later is what these headers ask for.
+type Later struct {
+	Retries int
+	Delay   time.Duration
+	At      time.Time
+	Webhook queue.Webhook
+}
+
+// LaterOf is laterOf.
+func LaterOf(h http.Header) (Later, error) {
+	l, err := laterOf(h)
+	return Later{l.retries, l.delay, l.at, l.webhook}, err
+}

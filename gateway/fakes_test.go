@@ -46,6 +46,11 @@ type fakeQueue struct {
 	wait    func(queue.Job) queue.Job
 	replies map[string]queue.Reply
 
+	// tries and hooks are what became of jobs, now is what time it is.
+	tries map[string][]queue.Try
+	hooks map[string]queue.Hook
+	now   time.Time
+
 	// kept is what it keeps by more than ids.
 	kept kept
 }
@@ -85,7 +90,10 @@ func (q *fakeQueue) Submit(_ context.Context, c queue.Call) (queue.Job, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.calls = append(q.calls, c)
-	job := queue.Job{ID: c.ID, Runner: c.Runner, Method: c.Method, Lane: c.Lane, State: queue.Queued, Rows: c.Rows, Created: createdAt}
+	job := queue.Job{ID: c.ID, Runner: c.Runner, Method: c.Method, Lane: c.Lane, State: queue.Queued, Rows: c.Rows, Created: createdAt, RetriesLeft: c.Retry.Most}
+	if c.Delay > 0 {
+		job.RunAt = createdAt.Add(c.Delay)
+	}
 	if known, ok := q.jobs[c.ID]; ok {
 		return known, nil
 	}
@@ -182,6 +190,16 @@ func (q *fakeQueue) Ping(context.Context) error { return q.down }
 
 func (q *fakeQueue) Durability(context.Context) (queue.Durability, error) { return q.durable, q.down }
 
+func (q *fakeQueue) Now(context.Context) (time.Time, error) { return q.now, q.down }
+
+func (q *fakeQueue) Tries(_ context.Context, id string) ([]queue.Try, error) {
+	return q.tries[id], q.down
+}
+
+func (q *fakeQueue) Hook(_ context.Context, id string) (queue.Hook, error) {
+	return q.hooks[id], q.down
+}
+
 func (q *fakeQueue) last(t *testing.T) queue.Call {
 	t.Helper()
 	q.mu.Lock()
@@ -239,7 +257,7 @@ func (s setup) deps(q *fakeQueue) gateway.Deps {
 		s.log = io.Discard
 	}
 	d := gateway.Deps{
-		Producer: q, Jobs: q, Keeper: q, DeadLetters: q, Gates: q, Directory: q, Health: q, Services: s.services, Checks: s.checks,
+		Producer: q, Jobs: q, Keeper: q, DeadLetters: q, Gates: q, Later: q, Directory: q, Health: q, Services: s.services, Checks: s.checks,
 		Registry: cmp.Or(s.registry, prometheus.NewRegistry()), Log: slog.New(slog.NewTextHandler(s.log, nil)),
 	}
 	if s.also != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Headers by which a client says what it wants of a call, besides its arguments.
-// Other Ekiben-* headers of requests are ignored.
+// Those of jobs are in later.go. Other Ekiben-* headers of requests are ignored.
 const (
 	headerTimeout     = "Ekiben-Timeout"
 	headerStartWithin = "Ekiben-Start-Within"
@@ -25,6 +25,7 @@ const minAsked = time.Millisecond
 type asked struct {
 	timeout, startWithin time.Duration
 	lane                 queue.Lane
+	later                later
 }
 
 // askedOf reads the headers. longest is the longest time that may be asked for.
@@ -45,6 +46,9 @@ func askedOf(h http.Header, longest time.Duration) (asked, error) {
 		if a.lane, err = laneNamed(value); err != nil {
 			return asked{}, err
 		}
+	}
+	if a.later, err = laterOf(h); err != nil {
+		return asked{}, err
 	}
 	return a, nil
 }

@@ -126,7 +126,7 @@ func (g *Gateway) putJob(r *request) error {
 // waits for the result as for that of any call; who sends it again gets what has
 // become of it so far.
 func (g *Gateway) runOnce(r *request, w wanted, key string) error {
-	if !w.prefer.job() {
+	if !w.async {
 		w.call.Admission.NeedWorker = !w.method.runner.spec.FromZero
 		if err := w.method.runner.enter(); err != nil {
 			return err
@@ -139,7 +139,7 @@ func (g *Gateway) runOnce(r *request, w wanted, key string) error {
 	}
 	g.accepted(r, job, w.prefer)
 	wait := w.prefer.wait
-	if first && !w.prefer.job() {
+	if first && !w.async {
 		wait = w.call.Timeout + expiryGrace
 	}
 	job = g.await(r, job, wait)
@@ -154,7 +154,7 @@ func (g *Gateway) runOnce(r *request, w wanted, key string) error {
 // gateway died before it was accepted, has a name and no job yet.
 func (g *Gateway) submitOnce(r *request, w *wanted, name string) (job queue.Job, first bool, err error) {
 	ctx := r.Request().Context()
-	known := w.call.Timeout + g.deps.Keeper.Retention() + aliasSlack
+	known := lasts(&w.call) + g.deps.Keeper.Retention() + aliasSlack
 	id, err := g.deps.Keeper.Claim(ctx, r.origin().caller, name, w.digest, w.call.ID, known)
 	if err != nil {
 		return queue.Job{}, false, err

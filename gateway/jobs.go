@@ -73,7 +73,11 @@ func (g *Gateway) getJob(r *request) error {
 	if !job.State.Terminal() {
 		h.Set("Retry-After", seconds(g.pendingRetryAfter(job)))
 	}
-	return r.JSON(http.StatusOK, g.roster.viewOf(job, chosen))
+	story, err := g.story(r.Request().Context(), job, chosen)
+	if err != nil {
+		return err
+	}
+	return r.JSON(http.StatusOK, story)
 }
 
 // findJob reads the job that the path names, and waits for it if the client

@@ -14,6 +14,9 @@ type wanted struct {
 	call   queue.Call
 	form   form
 	prefer preferences
+	// async: the answer is the job, whether its client prefers that or has asked
+	// for what only jobs have.
+	async bool
 	// digest is equal for calls that are the same; only calls with a name that
 	// their client chose have one.
 	digest string
@@ -36,7 +39,7 @@ func (g *Gateway) runCall(r *request) error {
 	switch {
 	case key != "":
 		return g.runOnce(r, w, key)
-	case w.prefer.job():
+	case w.async:
 		return g.submit(r, w)
 	}
 	reply, err := g.calls.do(r.Request().Context(), m, w.call)
@@ -67,6 +70,12 @@ func (g *Gateway) wanted(r *request, m *method, named bool) (wanted, error) {
 		return wanted{}, err
 	}
 	asks.set(&w.call)
+	w.async = w.prefer.job() || asks.later.asked()
+	if w.async || named {
+		if err := g.postpone(r.Request().Context(), &asks.later, &w.call, m.runner.spec.Retry.Policy()); err != nil {
+			return wanted{}, err
+		}
+	}
 	if w.form, err = negotiate(m, acceptsOf(header), w.call.Rows); err != nil {
 		return wanted{}, err
 	}

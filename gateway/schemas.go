@@ -20,6 +20,7 @@ func typed(name string) object { return object{"type": name} }
 
 func jobSchema() object {
 	text, moment := typed("string"), object{"type": "string", "format": "date-time"}
+	failure := object{"type": "object", "properties": object{"code": text, "message": text, "retryable": typed("boolean")}}
 	return object{
 		"type": "object",
 		"properties": object{
@@ -28,10 +29,29 @@ func jobSchema() object {
 			"position":               object{"type": "integer", "minimum": 1, "description": "About the job's place in the queue, while it is queued."},
 			"expected_start_seconds": object{"type": "number", "description": "About how long it takes until its turn comes."},
 			"start_by_at":            moment, "created_at": moment, "started_at": moment, "finished_at": moment, "deadline_at": moment, "expires_at": moment,
-			"error": object{"type": "object", "properties": object{"code": text, "message": text, "retryable": typed("boolean")}},
-			"urls":  object{"type": "object", "properties": object{"self": text, "result": text, "cancel": text, "retry": text}},
+			"retries_left": object{"type": "integer", "description": "How often it is tried again if it fails."},
+			"run_at":       object{"type": "string", "format": "date-time", "description": "When a job that is delayed, or is to be tried again, is queued."},
+			"attempts": object{
+				"type": "array", "items": object{"type": "object", "properties": object{"at": moment, "error": failure}},
+				"description": "Those that failed and were followed by another; not in lists.",
+			},
+			"webhook": webhookSchema(),
+			"error":   failure,
+			"urls":    object{"type": "object", "properties": object{"self": text, "result": text, "cancel": text, "retry": text}},
 		},
 		"required": []string{"id", "runner", "method", "state", "priority", "attempt", "urls"},
+	}
+}
+
+func webhookSchema() object {
+	text, integer := typed("string"), typed("integer")
+	return object{
+		"type": "object", "description": "Who is told of the end, and how that went; not in lists.",
+		"properties": object{
+			"url": text, "events": object{"type": "array", "items": text}, "deliveries": integer,
+			"state":  object{"type": "string", "enum": []queue.HookState{queue.HookPending, queue.HookDelivered, queue.HookFailed, queue.HookGone}},
+			"status": integer, "answer": text, "at": object{"type": "string", "format": "date-time"},
+		},
 	}
 }
 

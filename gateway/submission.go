@@ -67,6 +67,9 @@ func (c *Calls) SubmitBody(ctx context.Context, s Submission) (queue.Job, error)
 		call.Timeout = s.Timeout
 	}
 	call.Lane, call.Retry = s.Lane, s.Retry
+	if s.Retry == (queue.Retry{}) {
+		call.Retry = retryOf(m.runner.spec.Retry.Policy())
+	}
 	return c.producer.Submit(ctx, call)
 }
 

@@ -49,6 +49,9 @@ type Runner struct {
 	// FromZero: awaited calls are accepted while no worker lives, because one
 	// will be started for them.
 	FromZero bool
+
+	// Retry is how often failed jobs are tried again.
+	Retry RetryPolicy
 }
 
 // BatchPolicy is a way to wait for company.
@@ -95,6 +98,7 @@ func (r Runner) WithDefaults() Runner {
 	if r.Batching == "" {
 		r.Batching = d.Batching
 	}
+	r.Retry = r.Retry.WithDefaults()
 	return r
 }
 
@@ -125,6 +129,10 @@ const MaxReplicas = 1024
 
 // MaxNameLen is the longest name of a runner or method.
 const MaxNameLen = 63
+
+// ReservedPrefix begins the names of the runners that gateways make of their
+// services. No other runner may have such a name.
+const ReservedPrefix = "service."
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]([-._a-z0-9]*[a-z0-9])?$`)
 
@@ -167,6 +175,7 @@ func (r Runner) Validate() error {
 	if r.MaxConcurrency < 0 {
 		fault("max_concurrency is %d, want at least 0", r.MaxConcurrency)
 	}
+	errs = append(errs, r.Retry.validate()...)
 	errs = append(errs, r.validateMethods())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("runner %q: %w", r.Name, err)

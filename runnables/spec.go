@@ -15,6 +15,9 @@ type Spec struct {
 	// MaxConcurrency is how many awaited calls one gateway has in flight, 0 for no
 	// limit.
 	MaxConcurrency int `json:"max_concurrency,omitempty"`
+
+	// Retry is how often failed jobs are tried again; nil is that they are not.
+	Retry *RetrySpec `json:"retry,omitempty"`
 }
 
 // MethodSpec is a method with its batch limits.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -37,6 +38,7 @@ type entry struct {
 	MaxQueueBytes         *int64         `yaml:"max_queue_bytes"`
 	MaxConcurrency        int            `yaml:"max_concurrency"`
 	FromZero              bool           `yaml:"from_zero"`
+	Retry                 *retryEntry    `yaml:"retry"`
 	RunnableMethodConfigs []methodEntry  `yaml:"runnable_method_configs"`
 }
 
@@ -45,6 +47,12 @@ type methodEntry struct {
 	MethodName   string   `yaml:"method_name"`
 	MaxBatchSize *int     `yaml:"max_batch_size"`
 	MaxLatencyMS *float64 `yaml:"max_latency_ms"`
+}
+
+type retryEntry struct {
+	Attempts     int    `yaml:"attempts"`
+	BackoffMS    *int64 `yaml:"backoff_ms"`
+	MaxBackoffMS *int64 `yaml:"max_backoff_ms"`
 }
 
 // Warning is something in the file that has no effect.
@@ -114,6 +122,10 @@ func (e entry) runner() (runnables.Runner, error) {
 	positive(&errs, "max_queue", e.MaxQueue, &r.MaxQueue)
 	positive(&errs, "max_queue_bytes", e.MaxQueueBytes, &r.MaxQueueBytes)
 	latency(&errs, e.MaxLatencyMS, &r.MaxLatency)
+	r.Retry = e.Retry.policy(&errs)
+	if strings.HasPrefix(e.Name, runnables.ReservedPrefix) {
+		errs = append(errs, fmt.Errorf("names that begin with %s are those of services", runnables.ReservedPrefix))
+	}
 	for _, m := range e.RunnableMethodConfigs {
 		limits := runnables.MethodLimits{Name: m.Name}
 		if limits.Name == "" {
@@ -130,6 +142,26 @@ func (e entry) runner() (runnables.Runner, error) {
 	return r, r.Validate()
 }
 
+func (e *retryEntry) policy(errs *[]error) runnables.RetryPolicy {
+	if e == nil {
+		return runnables.RetryPolicy{}
+	}
+	p := runnables.RetryPolicy{Attempts: e.Attempts}
+	for _, f := range []struct {
+		name  string
+		given *int64
+		into  *time.Duration
+	}{{"backoff_ms", e.BackoffMS, &p.Backoff}, {"max_backoff_ms", e.MaxBackoffMS, &p.MaxBackoff}} {
+		ms := int64(0)
+		positive(errs, "retry: "+f.name, f.given, &ms)
+		*f.into = time.Duration(min(ms, mostMS+1)) * time.Millisecond // beyond it Validate says no
+	}
+	return p
+}
+
+// mostMS is the longest time in the file, a day.
+const mostMS = 24 * 60 * 60 * 1000
+
 func positive[T int | int64](errs *[]error, name string, given, into *T) {
 	if given == nil {
 		return
@@ -145,9 +177,8 @@ func latency(errs *[]error, ms *float64, into *time.Duration) {
 	if ms == nil {
 		return
 	}
-	const most = 24 * 60 * 60 * 1000
-	if !(*ms >= 0 && *ms <= most) {
-		*errs = append(*errs, fmt.Errorf("max_latency_ms is %v, want 0 to %d", *ms, most))
+	if !(*ms >= 0 && *ms <= mostMS) {
+		*errs = append(*errs, fmt.Errorf("max_latency_ms is %v, want 0 to %d", *ms, mostMS))
 		return
 	}
 	*into = time.Duration(*ms * float64(time.Millisecond))

@@ -30,6 +30,7 @@ runners:
     max_queue_bytes: 9
     from_zero: true
     max_concurrency: 5
+    retry: {attempts: 3, backoff_ms: 500}
     runnable_method_configs:
       - {name: predict, max_batch_size: 10, max_latency_ms: 0.5}
       - {method_name: embed, max_batch_size: 11}
@@ -43,7 +44,7 @@ runners:
 		t.Errorf("iris_clf is %+v", iris)
 	}
 	if custom.Replicas != 3 || custom.Batching != runnables.BatchFixed || custom.MaxQueue != 7 || custom.MaxQueueBytes != 9 || !custom.FromZero ||
-		custom.MaxConcurrency != 5 {
+		custom.MaxConcurrency != 5 || custom.Retry != (runnables.RetryPolicy{Attempts: 3, Backoff: 500 * time.Millisecond, MaxBackoff: 10 * time.Minute}) {
 		t.Errorf("my_custom_runner is %+v", custom)
 	}
 	if size, latency := custom.Limits("predict"); size != 10 || latency != 500*time.Microsecond {
@@ -74,6 +75,11 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"an entry that is empty", "runners:\n  -\n", "runner 1 is empty"},
 		{"too many instances", "runners: [{name: a, runnable: x, replicas: 1000000}]", "replicas is 1000000, want 1 to 1024"},
 		{"a limit below none", "runners: [{name: a, runnable: x, max_concurrency: -1}]", "max_concurrency is -1, want at least 0"},
+		{"a name of services", "runners: [{name: service.a, runnable: x}]", "those of services"},
+		{"too many attempts", "runners: [{name: a, runnable: x, retry: {attempts: 21}}]", "retry: attempts is 21, want 0 to 20"},
+		{"no time between attempts", "runners: [{name: a, runnable: x, retry: {backoff_ms: 0}}]", "backoff_ms is 0, want at least 1"},
+		{"a time beyond a day", "runners: [{name: a, runnable: x, retry: {backoff_ms: 9223372036854775807}}]", "want 1ms to 24h0m0s"},
+		{"times in the wrong order", "runners: [{name: a, runnable: x, retry: {backoff_ms: 2000, max_backoff_ms: 1000}}]", "want at least backoff_ms, 2s"},
 		{"every fault at once", "runners: [{name: a, runnable: x, replicas: 0, max_queue: -1}]", "max_queue is -1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
