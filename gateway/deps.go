@@ -41,6 +41,9 @@ type Deps struct {
 	// Webhooks is nil no jobs with webhooks are taken.
 	Webhooks func(url string) error
 
+	// Tasks shows background work; nil: there is none to show.
+	Tasks taskBoard
+
 	// Services are the Go services of this binary.
 	Services []Service
 
@@ -84,6 +87,7 @@ type slowPath interface {
 	Now(ctx context.Context) (time.Time, error)
 	Tries(ctx context.Context, id string) ([]queue.Try, error)
 	Hook(ctx context.Context, id string) (queue.Hook, error)
+	Redeliver(ctx context.Context, id string) error
 }
 
 // deadLetters is *[queue.Queue].

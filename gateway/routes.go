@@ -20,12 +20,15 @@ const (
 	routeQueues  = "queues"
 	routeGate    = "gate"
 	routeDead    = "dead"
+	routeTasks   = "tasks"
 	routeHealth  = "health"
 	routeMetrics = "metrics"
 	routeOpenAPI = "openapi"
 	routeDocs    = "docs"
 	routeBoard   = "dashboard"
 	routeNone    = "none"
+
+	routeRedeliver = "redeliver"
 )
 
 // routes makes the routes of blueprint section 5, and those of the services.
@@ -41,6 +44,7 @@ func (g *Gateway) routes() error {
 	e.DELETE("/v1/jobs/:id", g.handle(routeCancel, g.cancelJob))
 	e.POST("/v1/jobs/:id/retry", g.handle(routeRetry, g.retryJob))
 	g.queueRoutes()
+	g.taskRoutes()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		g.get(path, g.unlimited(routeHealth, g.health(path)))
 	}

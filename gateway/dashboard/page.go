@@ -25,6 +25,9 @@ type Facts struct {
 	// Runners are shown in this order.
 	Runners []Runner
 
+	// Tasks are counts of background work; nil if they are not known.
+	Tasks *Tasks
+
 	// Problem says why the facts may be old, or nothing.
 	Problem string
 }
@@ -45,6 +48,9 @@ type Runner struct {
 	// Unknown is whether it is not known which workers live.
 	Unknown bool
 }
+
+// Tasks are how many tasks there are in each state.
+type Tasks struct{ Active, Waiting, Scheduled, Retrying, Failed int }
 
 // Page is a renderer of the dashboard. It is safe for concurrent use.
 type Page struct {

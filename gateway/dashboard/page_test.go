@@ -62,7 +62,7 @@ func busy() dashboard.Facts {
 	}
 	last := &samples[len(samples)-1]
 	last.Waiting, last.WaitingRows, last.Oldest, last.DeadLetters = 8, 41, 23*time.Millisecond, 2
-	return dashboard.Facts{At: noon, Runners: []dashboard.Runner{
+	return dashboard.Facts{At: noon, Tasks: &dashboard.Tasks{Active: 1, Waiting: 2, Scheduled: 1200, Retrying: 3, Failed: 4}, Runners: []dashboard.Runner{
 		{
 			Name: "iris_clf", MaxQueue: 100, Samples: samples,
 			Workers: []queue.Heartbeat{

@@ -19,6 +19,7 @@ type view struct {
 	Totals  []total
 	Runners []runnerLine
 	Workers []workerLine
+	Tasks   []total
 }
 
 // total is one figure above the tables.
@@ -78,10 +79,25 @@ func viewOf(f Facts) view {
 		{"calls a second", decimal(rate)},
 		{"instances busy", count(int64(busy)) + " of " + count(int64(instances))},
 	}
+	v.Tasks = tasksOf(f.Tasks)
 	if unknown {
 		v.Totals[len(v.Totals)-1].Value = "–"
 	}
 	return v
+}
+
+// tasksOf are the counts of background work, or nothing.
+func tasksOf(t *Tasks) []total {
+	if t == nil {
+		return nil
+	}
+	return []total{
+		{"active", count(int64(t.Active))},
+		{"waiting", count(int64(t.Waiting))},
+		{"scheduled", count(int64(t.Scheduled))},
+		{"retrying", count(int64(t.Retrying))},
+		{"failed", count(int64(t.Failed))},
+	}
 }
 
 func runnerLineOf(r Runner) runnerLine {
