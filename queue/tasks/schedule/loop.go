@@ -1,0 +1,213 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// ErrRefused means that a tick's job is not taken, and would not be later: its
+// input is wrong, say.
+var ErrRefused = errors.New("the job of a tick was refused")
+
+// submitter makes jobs of ticks. A job that has the id already is returned as it
+// is. Errors that are [ErrRefused] do not pass by themselves; others may.
+type submitter interface {
+	SubmitTick(ctx context.Context, s queue.Schedule, id string) (queue.Job, error)
+}
+
+const (
+	// period is how often it is looked for what is due.
+	period = time.Second
+
+	// turnTime bounds what is done about one schedule at a time. A process that was
+	// stopped in the middle of it does not go on with what it knew: by then the job
+	// of a tick may have ended and its record have been dropped.
+	turnTime = 10 * time.Second
+)
+
+// Loop submits the jobs of ticks. Make it with [NewLoop] and run it once.
+type Loop struct {
+	store  Store
+	submit submitter
+	log    *slog.Logger
+
+	// said is what was logged last about each schedule that has a fault, so that
+	// it is said once. specs are those that were read lately. Both are Turn's.
+	said  map[string]string
+	specs map[[2]string]Spec
+}
+
+// mostSpecs is how many specs are kept read.
+const mostSpecs = 2 * queue.MaxSchedules
+
+// NewLoop makes a loop. A nil log is slog.Default().
+func NewLoop(store Store, submit submitter, log *slog.Logger) *Loop {
+	if log == nil {
+		log = slog.Default()
+	}
+	return &Loop{store: store, submit: submit, log: log, said: map[string]string{}, specs: map[[2]string]Spec{}}
+}
+
+// Run looks about every second for what is due until ctx is done, and returns nil
+// then.
+func (l *Loop) Run(ctx context.Context) error {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		err := l.Turn(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		l.tell(ctx, "", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Turn does what is due now, once. The error is why it could not be found out;
+// those of single schedules are logged. Turns of one loop come one after the
+// other.
+func (l *Loop) Turn(ctx context.Context) error {
+	now, err := l.store.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("schedules: %w", err)
+	}
+	all, err := l.store.Schedules(ctx)
+	if err != nil {
+		return fmt.Errorf("schedules: %w", err)
+	}
+	there := map[string]bool{"": true}
+	for _, s := range all {
+		there[s.Name] = true
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !l.isDue(s, now) {
+			continue
+		}
+		err := l.serve(ctx, s.Name)
+		if errors.Is(err, queue.ErrScheduleChanged) || errors.Is(err, queue.ErrUnknownSchedule) {
+			err = nil // another process did it, or somebody changed it
+		}
+		l.tell(ctx, s.Name, err)
+	}
+	for name := range l.said {
+		if !there[name] {
+			delete(l.said, name)
+		}
+	}
+	return nil
+}
+
+// isDue reports whether a schedule may have something to do. One that cannot be
+// read has: it is to be said.
+func (l *Loop) isDue(s queue.Schedule, now time.Time) bool {
+	if s.Paused {
+		return false
+	}
+	spec, err := l.spec(s)
+	if err != nil {
+		return true
+	}
+	next := spec.Next(s.Handled)
+	return !next.IsZero() && !next.After(now)
+}
+
+// spec is [Parse] of a schedule's, which reads the zone's file.
+func (l *Loop) spec(s queue.Schedule) (Spec, error) {
+	key := [2]string{s.Cron, s.TimeZone}
+	if spec, ok := l.specs[key]; ok {
+		return spec, nil
+	}
+	spec, err := Parse(s.Cron, s.TimeZone)
+	if err != nil {
+		return Spec{}, err
+	}
+	if len(l.specs) >= mostSpecs {
+		clear(l.specs)
+	}
+	l.specs[key] = spec
+	return spec, nil
+}
+
+// serve does what is due of one schedule, as it is now.
+func (l *Loop) serve(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, turnTime)
+	defer cancel()
+	s, err := l.store.Schedule(ctx, name)
+	if err != nil || s.Paused {
+		return err
+	}
+	now, err := l.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	spec, err := l.spec(s)
+	if err != nil {
+		return err
+	}
+	due := spec.Due(s.Missed, s.Handled, now)
+	if due.Missed > 0 {
+		l.log.WarnContext(ctx, "ticks of a schedule were missed and are not run", "schedule", name, "missed", due.Missed, "rule", s.Missed)
+		s.Handled = due.Until
+		s.MissedTicks += due.Missed
+		if s, err = l.move(ctx, s); err != nil {
+			return err
+		}
+	}
+	for _, at := range due.Run {
+		if s, err = l.run(ctx, s, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run submits the job of one tick and moves the schedule past it.
+func (l *Loop) run(ctx context.Context, s queue.Schedule, at time.Time) (queue.Schedule, error) {
+	job, err := l.submit.SubmitTick(ctx, s, JobID(s, at))
+	switch {
+	case errors.Is(err, ErrRefused):
+		l.log.ErrorContext(ctx, "the job of a tick was refused", "schedule", s.Name, "tick", at, "err", err)
+		s.Refusal, s.RefusedAt = err.Error(), at.UTC()
+	case err != nil:
+		return s, fmt.Errorf("tick %s: %w", at.UTC().Format(time.RFC3339), err)
+	default:
+		s.Last, s.LastJob = at.UTC(), job.ID
+		s.Refusal, s.RefusedAt = "", time.Time{}
+	}
+	s.Handled = at
+	return l.move(ctx, s)
+}
+
+// move writes how far a schedule has come. Its input stays as it is.
+func (l *Loop) move(ctx context.Context, s queue.Schedule) (queue.Schedule, error) {
+	input := s.Input
+	s.Input = nil
+	s.Handled = s.Handled.UTC()
+	moved, err := l.store.PutSchedule(ctx, s)
+	moved.Input = input
+	return moved, err
+}
+
+// tell logs an error of a schedule, or of all for "", when it is another than
+// before.
+func (l *Loop) tell(ctx context.Context, name string, err error) {
+	if err == nil {
+		delete(l.said, name)
+		return
+	}
+	if l.said[name] == err.Error() {
+		return
+	}
+	l.said[name] = err.Error()
+	l.log.WarnContext(ctx, "schedules wait", "schedule", name, "err", err)
+}
