@@ -23,7 +23,7 @@ func (app App) command() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
-		app.serveCommand(), app.gatewayCommand(), app.workerCommand(),
+		app.serveCommand(), app.gatewayCommand(), app.workerCommand(), app.tasksCommand(),
 		callCommand(), jobsCommand(), runnersCommand(), queuesCommand(),
 	)
 	return root
@@ -42,14 +42,14 @@ func (app App) serveCommand() *cobra.Command {
 	var o serveOptions
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Run everything in one process: gateway, worker and, unless EKIBEN_REDIS_URL names one, a Redis",
-		Long: "Run gateway and worker in one process. Without EKIBEN_REDIS_URL it brings a Redis:\n" +
+		Short: "Run everything in one process: gateway, worker, tasks and, unless EKIBEN_REDIS_URL names one, a Redis",
+		Long: "Run gateway, worker and tasks in one process. Without EKIBEN_REDIS_URL it brings a Redis:\n" +
 			"in memory, which is for trying out and developing; or with --data a redis-server\n" +
 			"that keeps its data in a directory.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return app.run(cmd.Context(), o) },
 	}
-	o.gateway, o.worker, o.redis = true, true, true
+	o.gateway, o.worker, o.tasks, o.redis = true, true, true, true
 	o.flags(c)
 	c.Flags().StringVar(&o.addr, "addr", "", "listen on this host:port (EKIBEN_HTTP_ADDR)")
 	c.Flags().StringVar(&o.data, "data", "", "keep the queue in this directory, with a redis-server of our own")

@@ -20,6 +20,7 @@ func jobsCommand() *cobra.Command {
 		listJobsCommand(), jobResultCommand(),
 		jobCommand("show", "Show the state of a job", http.MethodGet, ""),
 		jobCommand("cancel", "Cancel a job that has not ended", http.MethodDelete, ""),
+		jobCommand("redeliver", "Tell the webhook of a job that has ended again", http.MethodPost, "/webhook/redeliver"),
 		jobCommand("retry", "Run a job that did not succeed again", http.MethodPost, "/retry"),
 	)
 	return c

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,12 +19,13 @@ import (
 	"github.com/ekiben/ekiben/gateway"
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/queue/embedded"
+	"github.com/ekiben/ekiben/queue/tasks"
 	"github.com/ekiben/ekiben/worker"
 )
 
 // serveOptions say which parts a process has.
 type serveOptions struct {
-	gateway, worker bool
+	gateway, worker, tasks bool
 	// redis: bring one if none is named.
 	redis bool
 
@@ -32,8 +34,8 @@ type serveOptions struct {
 }
 
 // serve runs a process until ctx is done. It stops from the outside in: the
-// gateway first, whose requests the worker still answers, then the worker, then
-// the Redis that it may have brought.
+// gateway and the tasks first, whose calls the worker still answers, then the
+// worker, then the Redis that it may have brought.
 func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.Logger) (err error) {
 	var own ownRedis
 	if o.redis && s.RedisURL == "" {
@@ -49,14 +51,25 @@ func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
 
-	p := process{app: app, settings: s, options: o, queue: q, log: log, registry: newRegistry(), redis: own}
+	hooks, err := s.webhooks()
+	if err != nil {
+		return err
+	}
+	p := process{app: app, settings: s, options: o, queue: q, log: log, registry: newRegistry(), redis: own, hooks: hooks}
 	if o.worker {
 		if err := p.makeWorker(); err != nil {
 			return err
 		}
 	}
-	if o.gateway {
-		if err := p.makeGateway(ctx); err != nil {
+	if o.gateway || o.tasks {
+		shown, err := p.makeGateway(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = shown.Close() }()
+	}
+	if o.tasks {
+		if err := p.makeBackground(); err != nil {
 			return err
 		}
 	}
@@ -106,11 +119,15 @@ type process struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 	redis    ownRedis
+	hooks    webhooks
 
+	// gateway has no listener in a process that is only of tasks.
 	gateway  *gateway.Gateway
 	listener net.Listener
 
 	worker *worker.Worker
+
+	background *background
 }
 
 func (p *process) makeWorker() error {
@@ -123,7 +140,13 @@ func (p *process) makeWorker() error {
 	return err
 }
 
-func (p *process) makeGateway(ctx context.Context) (err error) {
+// makeGateway makes the gateway, and what it shows tasks with: that is closed by
+// the caller.
+func (p *process) makeGateway(ctx context.Context) (shown *tasks.Reader, err error) {
+	c := p.settings.queueConfig()
+	if shown, err = tasks.NewReader(c.URL, c.Prefix); err != nil {
+		return nil, err
+	}
 	p.gateway, err = gateway.New(p.settings.Gateway, gateway.Deps{
 		Producer:    p.queue.NewProducer(processName()),
 		Jobs:        p.queue,
@@ -132,16 +155,20 @@ func (p *process) makeGateway(ctx context.Context) (err error) {
 		Gates:       p.queue,
 		Directory:   p.queue,
 		Health:      p.queue,
+		Webhooks:    p.hooks.check(),
+		Tasks:       shown,
 		Services:    p.app.Services,
 		Checks:      p.checks(),
 		Registry:    p.registry,
 		Log:         p.log,
 	})
-	if err != nil {
-		return err
+	if err == nil && p.options.gateway {
+		p.listener, err = listen(ctx, p.settings.Gateway.Addr, "EKIBEN_HTTP_ADDR")
 	}
-	p.listener, err = listen(ctx, p.settings.Gateway.Addr, "EKIBEN_HTTP_ADDR")
-	return err
+	if err != nil {
+		return nil, errors.Join(err, shown.Close())
+	}
+	return shown, nil
 }
 
 // listen listens on an address that comes from the named variable.
@@ -178,22 +205,35 @@ func processName() string {
 
 func (p *process) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	// The worker is told to stop once the gateway has.
-	working := ctx
-	if p.gateway != nil && p.worker != nil {
-		later, stop := context.WithCancel(context.WithoutCancel(ctx))
-		working = later
+	// The worker is told to stop once the gateway and the tasks have.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var before sync.WaitGroup
+	first := func(run func() error) {
+		before.Add(1)
 		g.Go(func() error {
-			defer stop()
-			return p.gateway.Serve(ctx, p.listener)
+			defer before.Done()
+			return run()
 		})
+	}
+	if p.listener != nil {
+		first(func() error { return p.gateway.Serve(ctx, p.listener) })
 	} else if p.gateway != nil {
-		g.Go(func() error { return p.gateway.Serve(ctx, p.listener) })
+		first(func() error { return p.gateway.Run(ctx) })
+	}
+	if p.background != nil {
+		first(func() error { return p.background.run(ctx) })
 	}
 	if p.worker != nil {
 		g.Go(func() error { return p.worker.Run(working) })
+		g.Go(func() error {
+			<-ctx.Done()
+			before.Wait()
+			stop()
+			return nil
+		})
 	}
-	if p.worker != nil && p.gateway == nil {
+	if p.listener == nil {
 		g.Go(func() error { return p.serveOps(ctx) })
 	}
 	ended := make(chan error, 1)
@@ -207,14 +247,18 @@ func (p *process) run(ctx context.Context) error {
 	}
 }
 
-// serveOps serves health and metrics of a process that is only a worker.
+// serveOps serves health and metrics of a process that is no gateway.
 func (p *process) serveOps(ctx context.Context) error {
 	l, err := listen(ctx, p.settings.OpsAddr, "EKIBEN_OPS_ADDR")
 	if err != nil {
 		return err
 	}
 	p.log.InfoContext(ctx, "health and metrics", "addr", l.Addr().String())
-	server := &http.Server{Handler: worker.Ops(p.worker, p.registry), ReadHeaderTimeout: 5 * time.Second}
+	handler := p.opsOfTasks()
+	if p.worker != nil {
+		handler = worker.Ops(p.worker, p.registry)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -18,6 +18,7 @@ import (
 	"github.com/ekiben/ekiben/internal/runnerfile"
 	"github.com/ekiben/ekiben/internal/variables"
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/queue/tasks"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/worker"
 )
@@ -43,9 +44,20 @@ type Settings struct {
 	// Retention is how long the result of a job is kept.
 	Retention time.Duration `env:"EKIBEN_RETENTION"`
 
-	// OpsAddr is where a worker process serves /livez, /readyz and /metrics. Port
-	// 0 takes a free one, which is logged.
+	// OpsAddr is where a process that is no gateway serves /livez, /readyz and
+	// /metrics. Port 0 takes a free one, which is logged.
 	OpsAddr string `env:"EKIBEN_OPS_ADDR"`
+
+	// WebhookSecret signs what webhooks are told: whsec_ and base64 of 24 to 64
+	// bytes, or two of these separated by a comma while receivers change from one to
+	// the next. Gateways and processes of tasks need it; without it no job with a
+	// webhook is taken.
+	WebhookSecret gateway.Secret `env:"EKIBEN_WEBHOOK_SECRET"`
+
+	// WebhookAllow are receivers of webhooks that may be private and plain http:
+	// networks such as 10.0.0.0/8, addresses, names, or name:port. All others must
+	// be https on port 443 of public addresses.
+	WebhookAllow []string `env:"EKIBEN_WEBHOOK_ALLOW"`
 
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"EKIBEN_LOG_LEVEL"`
@@ -55,6 +67,9 @@ type Settings struct {
 
 	// Gateway is how gateways behave.
 	Gateway gateway.Config
+
+	// Tasks is how what has time is run.
+	Tasks tasks.Config
 
 	// Worker is how workers behave.
 	Worker worker.Config `envPrefix:"EKIBEN_"`
@@ -66,7 +81,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		RedisPrefix: q.Prefix, Lease: q.Lease, Retention: q.Retention,
 		OpsAddr: "127.0.0.1:0",
-		Gateway: gateway.DefaultConfig(), Worker: worker.DefaultConfig(),
+		Gateway: gateway.DefaultConfig(), Tasks: tasks.DefaultConfig(), Worker: worker.DefaultConfig(),
 	}
 }
 

@@ -20,7 +20,7 @@ func TestConfigurationPageIsWhatTheCodeSays(t *testing.T) {
 	t.Parallel()
 
 	settings, err := settingsdoc.Settings(ekiben.DefaultSettings(), map[string]string{
-		module: ".", module + "/gateway": "gateway", module + "/worker": "worker",
+		module: ".", module + "/gateway": "gateway", module + "/worker": "worker", module + "/queue/tasks": "queue/tasks",
 	})
 	if err != nil {
 		t.Fatal(err)

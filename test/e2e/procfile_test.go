@@ -83,7 +83,7 @@ func TestComposeFileIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"redis", "gateway", "worker", "echo"} {
+	for _, name := range []string{"redis", "gateway", "worker", "tasks", "echo"} {
 		if _, err := project.GetService(name); err != nil {
 			t.Errorf("service %s: %v", name, err)
 		}
