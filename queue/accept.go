@@ -93,7 +93,7 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 	if d.admission.NeedWorker {
 		ttl = p.queue.config.WorkerTTL.Milliseconds()
 	}
-	args := make([]any, 0, 8+9*len(ts))
+	args := make([]any, 0, 8+10*len(ts))
 	args = append(args, d.lane, d.admission.MaxCalls, d.admission.MaxBytes, ttl, int64(d.admission.CallerShare*1e6),
 		d.admission.RowTime.Nanoseconds(), p.queue.config.MaxResultBytes, len(ts))
 	for _, t := range ts {
@@ -102,7 +102,7 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 			job = t.call.ID
 		}
 		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, len(t.envelope),
-			t.call.begin().Microseconds(), t.call.Timeout.Microseconds(), t.call.Method, callerKey(t.call.Caller))
+			t.call.begin().Microseconds(), t.call.Timeout.Microseconds(), t.call.Method, callerKey(t.call.Caller), special(t.call))
 	}
 	return evaluation{&p.queue.scripts.accept, p.queue.keys.shardKeys(d.runner), args}
 }
@@ -155,6 +155,19 @@ func refusal(c *Call, verdict string) (refused bool, err error) {
 		return true, fmt.Errorf("%w: runner %s", reason, c.Runner)
 	}
 	return verdict == "known", nil
+}
+
+// special is what a job has beside the usual, as text; "" if nothing.
+func special(c *Call) string {
+	if c.Delay == 0 && c.Retry.Most == 0 && c.Webhook.URL == "" {
+		return ""
+	}
+	events := make([]string, len(c.Webhook.Events))
+	for i, e := range c.Webhook.Events {
+		events[i] = string(e)
+	}
+	return fmt.Sprintf("%d %d %d %d %s %s", c.Delay.Microseconds(), c.Retry.Most, c.Retry.Backoff.Microseconds(),
+		c.Retry.MaxBackoff.Microseconds(), strings.Join(events, ","), c.Webhook.URL)
 }
 
 // callerKey is what a caller is counted as: names may be long, and are nobody

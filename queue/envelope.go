@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/ekiben/ekiben/tensor"
@@ -111,6 +112,29 @@ func cutString(src []byte) (s string, rest []byte, err error) {
 	return string(src[k : k+int(n)]), src[k+int(n):], nil
 }
 
+// checkSpecial refuses what only jobs may have, and what scripts could not read.
+func checkSpecial(c *Call) error {
+	if special(c) == "" {
+		return nil
+	}
+	if !c.job {
+		return fmt.Errorf("%w: only a job can be delayed, tried again or have a webhook", ErrMalformed)
+	}
+	r := c.Retry
+	if c.Delay < 0 || r.Most < 0 || r.Most > 0 && (r.Backoff < time.Millisecond || r.MaxBackoff < r.Backoff) {
+		return fmt.Errorf("%w: a delay of %s, %d retries after %s to %s", ErrMalformed, c.Delay, r.Most, r.Backoff, r.MaxBackoff)
+	}
+	if len(c.Webhook.URL) > 2*maxField || strings.ContainsFunc(c.Webhook.URL, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("%w: %q is not the URL of a webhook", ErrMalformed, c.Webhook.URL)
+	}
+	for _, e := range c.Webhook.Events {
+		if !e.Terminal() {
+			return fmt.Errorf("%w: a webhook is not told of %q", ErrMalformed, e)
+		}
+	}
+	return nil
+}
+
 // checkFields refuses a call that could not be decoded again.
 func checkFields(c *Call) error {
 	for _, s := range [...]string{c.ID, c.Method, c.Caller, c.Trace, c.replyTo, c.Group} {
@@ -120,6 +144,9 @@ func checkFields(c *Call) error {
 	}
 	if runner, err := RunnerOf(c.ID); err != nil || runner != c.Runner {
 		return fmt.Errorf("%w: %q is not the id of a call of %s", ErrMalformed, c.ID, c.Runner)
+	}
+	if err := checkSpecial(c); err != nil {
+		return err
 	}
 	if err := tensor.CheckNamed(c.Inputs); err != nil {
 		return fmt.Errorf("%w: inputs: %w", ErrMalformed, err)

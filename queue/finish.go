@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 
 	"github.com/ekiben/ekiben/tensor"
 )
@@ -59,6 +61,9 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		verdict, job, result := "ok", "", []byte(nil)
 		if r.Err != nil {
 			verdict = "failed"
+			if r.Err.Retryable && d.job {
+				verdict = "retry " + strconv.FormatFloat(rand.Float64(), 'f', 3, 64) //nolint:gosec // spreads load
+			}
 		}
 		body := appendReply(make([]byte, 0, replySize(r)), r)
 		switch {

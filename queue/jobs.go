@@ -28,13 +28,16 @@ const (
 	fieldStartBy  = "start_by"
 	fieldCall     = "call"  // the envelope of one that may be queued again
 	fieldGroup    = "group" // and its group
+	fieldRunAt    = "run_at"
+	fieldRetries  = "retries" // that are left
+	fieldTried    = "tried"   // how many attempts failed and were followed by another: try:1, try:2, ...
 )
 
 // jobFields are read of a record, in this order.
 func jobFields() []string {
 	return []string{
 		fieldState, fieldMethod, fieldRows, fieldCreated, fieldStarted, fieldFinished, fieldDeadline, fieldExpires,
-		fieldAsked, fieldAttempt, fieldStartBy, fieldLane, fieldSeq,
+		fieldAsked, fieldAttempt, fieldStartBy, fieldLane, fieldSeq, fieldRunAt, fieldRetries,
 	}
 }
 
@@ -76,8 +79,9 @@ func (q *Queue) records(ctx context.Context, runner string, ids []string) ([]Job
 			ID: ids[i], Runner: runner, State: State(text(v[0])), Method: text(v[1]), Rows: int(number(v[2])),
 			Created: at(v[3]), Started: at(v[4]), Finished: at(v[5]), Deadline: at(v[6]), Expires: at(v[7]),
 			Lane: laneOf(int(number(v[8]))), Attempt: int(number(v[9])), StartBy: at(v[10]), Ahead: -1,
+			RunAt: at(v[13]), RetriesLeft: int(number(v[14])),
 		}
-		if j.State == Queued {
+		if j.State == Queued && j.RunAt.IsZero() {
 			j.Ahead = ahead(meter.Val(), int(number(v[11])), number(v[12]))
 		}
 		found = append(found, j)

@@ -2,6 +2,8 @@ package queue
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"strings"
 )
@@ -32,6 +34,8 @@ import (
 //	<prefix>:batches                              zset    id of every batch, by acceptance in µs
 //	<prefix>:batches:open                         zset    those that may not have ended, likewise
 //	<prefix>:{batch~<id>}:batch                   hash    record of a batch
+//	<prefix>:{<runner>~<shard>}:later             zset    id of jobs that are to be queued within a minute, by when in µs
+//	<prefix>:{<runner>~<shard>}:errands           zset    <kind>:<n>:<id>, by when in µs
 //	<prefix>:{key~<hash>}:alias                   string  id and digest that a client's key stands for
 //	<prefix>:{gw~<gateway>}:replies               stream  replies to one gateway
 //	<prefix>:{gw~<gateway>}:bytes                 string  bytes in that stream
@@ -68,6 +72,8 @@ func (k keys) canceled(runner string) string        { return k.of(runner, "cance
 func (k keys) job(runner, id string) string         { return k.of(runner, "job:"+id) }
 func (k keys) jobs(runner string) string            { return k.of(runner, "jobs") }
 func (k keys) kept(runner string) string            { return k.of(runner, "kept") }
+func (k keys) later(runner string) string           { return k.of(runner, "later") }
+func (k keys) errands(runner string) string         { return k.of(runner, "errands") }
 func (k keys) spec(runner string) string            { return k.of(runner, "spec") }
 func (k keys) workers(runner string) string         { return k.of(runner, "workers") }
 func (k keys) beats(runner string) string           { return k.of(runner, "beats") }
@@ -92,6 +98,7 @@ func (k keys) shardKeys(runner string) []string {
 		k.calls(runner, laneHigh), k.calls(runner, laneNormal), k.calls(runner, laneLow),
 		k.meter(runner), k.due(runner), k.running(runner), k.crashes(runner), k.bell(runner), k.dead(runner),
 		k.workers(runner), k.beats(runner), k.callers(runner), k.canceled(runner), k.jobs(runner), k.kept(runner),
+		k.later(runner), k.errands(runner),
 		k.job(runner, ""),
 	}
 }
@@ -99,6 +106,13 @@ func (k keys) shardKeys(runner string) []string {
 // NewID returns an id for a call of the runner: <runner>~<shard>~<random>, with
 // 128 bits that cannot be guessed. An id finds its shard by itself.
 func NewID(runner string) string { return runner + "~" + shard + "~" + rand.Text() }
+
+// IDFor returns the id of a call of the runner that goes by a name: the same for
+// the same name.
+func IDFor(runner, name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return runner + "~" + shard + "~" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16])
+}
 
 // RunnerOf returns the runner in an id made by [NewID], or [ErrUnknownJob].
 func RunnerOf(id string) (string, error) {

@@ -185,17 +185,28 @@ func (p *Producer) Submit(ctx context.Context, call Call) (Job, error) {
 			if a.created.IsZero() {
 				return p.queue.Job(ctx, call.ID)
 			}
-			return Job{
-				ID: call.ID, Runner: call.Runner, Method: call.Method, State: Queued, Lane: call.Lane, Rows: call.Rows,
-				Ahead: a.ahead, Created: a.created, StartBy: a.created.Add(call.begin().Truncate(time.Microsecond)),
-				Deadline: a.created.Add(call.Timeout.Truncate(time.Microsecond)),
-			}, nil
+			return accepted(&call, a), nil
 		case <-ctx.Done():
 			return Job{}, fmt.Errorf("%w: job %s: %w", ErrUnavailable, call.ID, context.Cause(ctx))
 		case <-p.stopped:
 			return Job{}, fmt.Errorf("%w: the gateway stopped", ErrUnavailable)
 		}
 	}
+}
+
+// accepted is a job that was accepted just now.
+func accepted(c *Call, a answer) Job {
+	j := Job{
+		ID: c.ID, Runner: c.Runner, Method: c.Method, State: Queued, Lane: c.Lane, Rows: c.Rows,
+		RetriesLeft: c.Retry.Most, Ahead: a.ahead, Created: a.created,
+	}
+	from := a.created
+	if delay := c.Delay.Truncate(time.Microsecond); delay > 0 {
+		from = from.Add(delay)
+		j.RunAt = from
+	}
+	j.StartBy, j.Deadline = from.Add(c.begin().Truncate(time.Microsecond)), from.Add(c.Timeout.Truncate(time.Microsecond))
+	return j
 }
 
 func newTicket(call *Call) (*ticket, error) {

@@ -28,7 +28,7 @@ type scripts struct {
 	// `#!lua`, as miniredis does not. Scripts are then loaded without it.
 	plain atomic.Bool
 
-	accept, again, cut, finish, owned, release, crash, cancel, sweep, audit, bury, drop, gate, beat, stats, forget, reply, read, batch script
+	accept, again, cut, finish, owned, release, crash, cancel, sweep, audit, bury, drop, gate, errand, beat, stats, forget, reply, read, batch script
 }
 
 // script is one of them in both forms.
@@ -51,7 +51,7 @@ func newScripts(client *redis.Client) *scripts {
 		redis:  client,
 		accept: of("accept"), again: of("again"), cut: of("cut"), finish: of("finish"), owned: of("owned"),
 		release: of("release"), crash: of("crash"), cancel: of("cancel"), sweep: of("sweep"), audit: of("audit"),
-		bury: of("bury"), drop: of("drop"), gate: of("gate"), beat: of("beat"), stats: of("stats"),
+		bury: of("bury"), drop: of("drop"), gate: of("gate"), errand: of("errand"), beat: of("beat"), stats: of("stats"),
 		forget: of("forget"), batch: newScript(mustRead("batch"), ""),
 		reply: newScript(mustRead("reply"), ""), read: newScript(mustRead("read"), ""),
 	}
@@ -60,7 +60,7 @@ func newScripts(client *redis.Client) *scripts {
 func (s *scripts) all() []*script {
 	return []*script{
 		&s.accept, &s.again, &s.cut, &s.finish, &s.owned, &s.release, &s.crash, &s.cancel,
-		&s.sweep, &s.audit, &s.bury, &s.drop, &s.gate, &s.beat, &s.stats, &s.reply, &s.read, &s.forget, &s.batch,
+		&s.sweep, &s.audit, &s.bury, &s.drop, &s.gate, &s.errand, &s.beat, &s.stats, &s.reply, &s.read, &s.forget, &s.batch,
 	}
 }
 

@@ -41,8 +41,10 @@ type Queue interface {
 	jobs
 	keeper
 	morgue
+	hooks
 	upkeep
 	SetGate(ctx context.Context, runner string, g queue.Gate) error
+	Redeliver(ctx context.Context, id string) error
 }
 
 type directory interface {
@@ -65,6 +67,16 @@ type keeper interface {
 	Jobs(ctx context.Context, query queue.JobQuery) (queue.JobPage, error)
 	Claim(ctx context.Context, caller, key, digest, id string, ttl time.Duration) (string, error)
 	Resolve(ctx context.Context, caller, key string) (string, error)
+	Tries(ctx context.Context, id string) ([]queue.Try, error)
+}
+
+// hooks are those of webhooks and errands.
+type hooks interface {
+	Errands(ctx context.Context, runner string, limit int) ([]queue.Errand, error)
+	ErrandDone(ctx context.Context, e queue.Errand) error
+	Ripen(ctx context.Context, e queue.Errand) error
+	Hook(ctx context.Context, id string) (queue.Hook, error)
+	NoteHook(ctx context.Context, id string, h queue.Hook) error
 }
 
 // morgue has the dead letters.

@@ -44,6 +44,11 @@ type shelf struct {
 	spec  []byte
 	beats map[string]pulse
 
+	// later are jobs that are to be queued at their time, errands what is to be
+	// done by other means.
+	later   []*entry
+	errands []queue.Errand
+
 	gate    queue.Gate
 	shared  time.Duration // until when callers count as more than one
 	turn    int
@@ -81,6 +86,9 @@ type entry struct {
 	// hold is until when it waits for that.
 	hold time.Duration
 
+	// at is when one that is to be queued later is.
+	at time.Duration
+
 	// unwanted: it is in flight, and nobody wants it.
 	unwanted bool
 }
@@ -101,6 +109,9 @@ type record struct {
 	queue.Job
 
 	reply queue.Reply
+	tries []queue.Try
+	hook  queue.Hook
+
 	// call is what may be queued again; its input is kept unless it succeeded.
 	call queue.Call
 	// ended is closed when the job ends.

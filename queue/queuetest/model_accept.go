@@ -31,17 +31,31 @@ func (m *Model) accept(call queue.Call, gateway string, job bool) (e *entry, kno
 		return nil, nil, fmt.Errorf("%w: %s", queue.ErrClosed, call.Runner)
 	}
 	e = &entry{call: call, bytes: envelopeSize(call, gateway), accepted: t, lane: laneOf(call.Lane)}
-	if err := m.admit(s, e, job); err != nil {
+	admit := m.admit
+	if call.Delay > 0 {
+		admit = m.admitLater
+	}
+	if err := admit(s, e, job); err != nil {
 		return nil, nil, err
 	}
 	if job {
 		e.job = &record{ended: make(chan struct{}), Job: queue.Job{
-			ID: call.ID, Runner: call.Runner, Method: call.Method, Lane: call.Lane, Rows: call.Rows,
+			ID: call.ID, Runner: call.Runner, Method: call.Method, Lane: call.Lane, Rows: call.Rows, RetriesLeft: call.Retry.Most,
 		}}
-		e.job.call = call
+		e.job.call, e.job.hook.Webhook = call, call.Webhook
 		m.jobs[call.ID] = e.job
 	} else {
 		e.reply = make(chan queue.Reply, 1)
+	}
+	if call.Delay > 0 {
+		s.counted.Accepted++
+		e.job.Created = at(t)
+		m.putLater(s, e, t+call.Delay.Truncate(time.Microsecond))
+		return e, nil, nil
+	}
+	s.counted.Accepted++
+	if job {
+		e.job.Created = at(t)
 	}
 	m.enqueue(s, e)
 	return e, nil, nil
@@ -108,13 +122,12 @@ func (m *Model) enqueue(s *shelf, e *entry) {
 	t := e.accepted
 	e.deadline, e.startBy = t+e.call.Timeout.Truncate(time.Microsecond), t+begin(e.call)
 	if e.job != nil {
-		e.job.State, e.job.Created, e.job.Deadline, e.job.StartBy = queue.Queued, at(t), at(e.deadline), at(e.startBy)
+		e.job.State, e.job.Deadline, e.job.StartBy, e.job.RunAt = queue.Queued, at(e.deadline), at(e.startBy), time.Time{}
 	}
 	s.came[e.lane]++
 	e.seq = s.came[e.lane]
 	s.lanes[e.lane] = append(s.lanes[e.lane], e)
 	s.newest, s.arrived = t, s.arrived+int64(e.call.Rows)
-	s.counted.Accepted++
 	if rows, _, _ := s.waiting(); s.gate != queue.GatePaused && (rows >= s.want || t >= s.until) {
 		s.ring()
 	}
@@ -126,7 +139,7 @@ func (m *Model) view(r *record) queue.Job {
 	j.Ahead = -1
 	s := m.shelf(j.Runner)
 	e := s.find(j.ID)
-	if j.State != queue.Queued || e == nil {
+	if j.State != queue.Queued || !j.RunAt.IsZero() || e == nil {
 		return j
 	}
 	var before, own int

@@ -59,28 +59,33 @@ func (m *Model) Retry(_ context.Context, id string, a queue.Admission) (queue.Jo
 	return m.again(r, call, a)
 }
 
-// again queues a call again as a job; r is its record, nil if there is none.
-func (m *Model) again(r *record, call queue.Call, a queue.Admission) (queue.Job, error) {
-	if r != nil && (r.State == queue.Succeeded || !r.State.Terminal()) {
-		return queue.Job{}, fmt.Errorf("%w: it is %s", queue.ErrNotRetryable, r.State)
+// again queues a call again as a job; old is its record, nil if there is none.
+func (m *Model) again(old *record, call queue.Call, a queue.Admission) (queue.Job, error) {
+	if old != nil && (old.State == queue.Succeeded || !old.State.Terminal()) {
+		return queue.Job{}, fmt.Errorf("%w: it is %s", queue.ErrNotRetryable, old.State)
 	}
 	s := m.shelf(call.Runner)
 	if s.gate == queue.GateDraining {
 		return queue.Job{}, queue.ErrClosed
 	}
 	call.Attempt = 1
-	if r != nil {
-		call.Attempt = r.Attempt + 1
+	if old != nil {
+		call.Attempt = old.Attempt + 1
 	}
 	e := &entry{call: call, bytes: envelopeSize(call, ""), accepted: now(), lane: laneOf(call.Lane)}
 	if depth, bytes := s.size(); depth >= a.MaxCalls || bytes+e.bytes > a.MaxBytes {
 		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrFull, call.Runner)
 	}
 	// A new record: a worker may still hold an entry of the old attempt.
-	r = &record{call: call, ended: make(chan struct{}), Job: queue.Job{
+	r := &record{call: call, ended: make(chan struct{}), Job: queue.Job{
 		ID: call.ID, Runner: call.Runner, Method: call.Method, Lane: call.Lane, Rows: call.Rows, Attempt: call.Attempt,
 	}}
+	if old != nil {
+		r.RetriesLeft, r.tries, r.hook = old.RetriesLeft, old.tries, old.hook
+	}
 	m.jobs[call.ID], e.job = r, r
+	r.Created = at(e.accepted)
+	s.counted.Accepted++
 	m.enqueue(s, e)
 	return m.view(r), nil
 }

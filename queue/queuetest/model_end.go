@@ -24,6 +24,12 @@ func (c *ModelConsumer) Finish(_ context.Context, outcomes []queue.Outcome) (que
 		}
 		reply := o.Reply
 		reply.ID = o.Delivery.ID
+		if reply.Err != nil && reply.Err.Retryable && m.tryAgain(s, e, reply.Err) {
+			s.remove(e)
+			s.counted.Finished++
+			s.counted.FinishedRows += int64(e.call.Rows)
+			continue
+		}
 		state := queue.Succeeded
 		if reply.Err != nil {
 			state = queue.Failed
@@ -55,6 +61,7 @@ func (m *Model) settle(e *entry, state queue.State, reply queue.Reply) bool {
 	e.job.State, e.job.Finished, e.job.Expires = state, at(t), at(t+m.config.Retention)
 	e.job.Err, e.job.reply = reply.Err, reply
 	close(e.job.ended)
+	m.tell(e.job)
 	e.unwanted = e.owner != "" && (state == queue.Canceled || state == queue.Expired)
 	return true
 }
@@ -92,7 +99,10 @@ func (m *Model) Cancel(_ context.Context, id string) (queue.Job, error) {
 		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
 	}
 	s := m.shelf(r.Runner)
-	if e := s.find(id); e != nil && e.job == r && m.settle(e, queue.Canceled, queue.Reply{}) {
+	if e := s.takeLater(r); e != nil {
+		m.settle(e, queue.Canceled, queue.Reply{})
+		s.counted.Canceled++
+	} else if e := s.find(id); e != nil && e.job == r && m.settle(e, queue.Canceled, queue.Reply{}) {
 		s.counted.Canceled++
 		if e.owner == "" {
 			s.remove(e)
@@ -118,6 +128,7 @@ func (m *Model) Sweep(_ context.Context, runner string) (queue.Swept, error) {
 			s.remove(e)
 		}
 	})
+	m.queueLater(s, t)
 	s.each(func(e *entry) { m.takeBack(s, e, &swept) })
 	if rows, calls, _ := s.waiting(); calls > 0 && s.gate != queue.GatePaused && (rows >= s.want || t >= s.until) {
 		s.ring()
@@ -138,6 +149,10 @@ func (m *Model) takeBack(s *shelf, e *entry, swept *queue.Swept) {
 		if m.release(s, e) {
 			swept.Reclaimed++
 		}
+		return
+	}
+	if m.tryAgain(s, e, &queue.CallError{Code: queue.CodeWorkerLost, Message: fmt.Sprintf("%d workers were lost while they ran the call", m.config.MaxLostLeases)}) {
+		s.remove(e)
 		return
 	}
 	if m.bury(s, e, fmt.Sprintf("lost with %d workers", m.config.MaxLostLeases),
@@ -182,6 +197,10 @@ func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery) (buried 
 		if e.alone < m.config.MaxCrashes {
 			m.mark(e)
 			m.release(s, e)
+			continue
+		}
+		if m.tryAgain(s, e, &queue.CallError{Code: queue.CodeWorkerLost, Message: fmt.Sprintf("the instance crashed %d times while it ran this call alone", m.config.MaxCrashes)}) {
+			s.remove(e)
 			continue
 		}
 		if m.bury(s, e, fmt.Sprintf("crashed its instance %d times alone", m.config.MaxCrashes),

@@ -14,7 +14,7 @@ func Suite(t *testing.T, open func(*testing.T, queue.Config) Backend, except map
 	t.Helper()
 	known := map[string]bool{}
 	for _, part := range [][]test{
-		acceptance, sharing, cutting, precedence, leases, blame, endings, unwanted, records, lists, again, letters, aliases,
+		acceptance, sharing, cutting, precedence, leases, blame, endings, unwanted, records, lists, again, later, hookedTests, letters, aliases,
 		gates, audits, refuse, presence, ringing,
 	} {
 		for _, test := range part {

@@ -9,7 +9,9 @@
 -- ARGV[6]  how long the runner needs for a row in ns; 0: not known
 -- ARGV[7]  most bytes kept of ended jobs
 -- ARGV[8]  how many calls follow, each with envelope, job id or "", rows, group,
---          bytes, µs to begin in, µs to end in, method, caller or ""
+--          bytes, µs to begin in, µs to end in, method, caller or "", and for
+--          a job what is special about it or "": µs until it is queued, retries,
+--          µs until the first and at most until one, events, URL of its webhook
 --
 -- Returns now in µs, then for each call "<lane> <entry>", and for a job
 -- " <calls before it>" behind that; or why not: "full", "caller", "late <expected wait in µs>", "closed", "kept",
@@ -29,8 +31,9 @@ if ttl > 0 and call("ZCOUNT", WORKERS, int(now / 1000 - ttl), "+inf") == 0 then
 	return out
 end
 local m = call("HMGET", METER, "bytes", "want", "until", "arrived", "n_accepted", "gate", "kept",
-	"c1", "r1", "o1", "a1", "c2", "r2", "o2", "a2", "c3", "r3", "o3", "a3", "shared")
-for i = 1, 20 do m[i] = tonumber(m[i] or 0) end
+	"c1", "r1", "o1", "a1", "c2", "r2", "o2", "a2", "c3", "r3", "o3", "a3", "shared",
+	"later", "later_bytes")
+for i = 1, 22 do m[i] = tonumber(m[i] or 0) end
 local bytes, arrived, accepted, kept = m[1], m[4], m[5], m[7]
 local c, r, o, seq = { m[8], m[12], m[16] }, { m[9], m[13], m[17] }, { m[10], m[14], m[18] }, { m[11], m[15], m[19] }
 local depth = call("XLEN", KEYS[1]) + call("XLEN", KEYS[2]) + call("XLEN", KEYS[3])
@@ -83,9 +86,11 @@ end
 local part_of_call, part_of_byte = WHOLE / max_calls, WHOLE / max_bytes
 local added, due, index, touched = 0, { "ZADD", DUE }, { "ZADD", JOBS }, {}
 for i = 0, n - 1 do
-	local a = 8 + i * 9
+	local a = 8 + i * 10
 	local job, rows, b, left, caller = ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 5]), ARGV[a + 6], ARGV[a + 9]
-	local to, part, has, why = lane, 0, 0, nil
+	local to, part, has, why, delay = lane, 0, 0, nil, 0
+	local special = ARGV[a + 10] ~= "" and { string.match(ARGV[a + 10], "^(%d+) (%d+) (%d+) (%d+) (%S*) (%S*)$") } or nil
+	if special then delay = tonumber(special[1]) end
 	if caller ~= "" then
 		part = math.ceil(math.max(part_of_call, b * part_of_byte))
 		if not held[caller] then meet(caller) end
@@ -96,6 +101,10 @@ for i = 0, n - 1 do
 		why = "known"
 	elseif m[6] == 2 then
 		why = "closed"
+	elseif delay > 0 and (m[21] >= max_calls or m[22] + b > max_bytes) then
+		why = "full"
+	elseif delay > 0 then
+		why = kept >= max_kept and "kept" or nil
 	elseif depth >= max_calls or bytes + b > max_bytes then
 		why = "full"
 	elseif has > 0 and lone > 0 and (depth * 2 >= max_calls or bytes * 2 >= max_bytes) and has + part > most_of(caller) then
@@ -107,8 +116,23 @@ for i = 0, n - 1 do
 		local wait = waiting * row_time / 1000
 		if wait > tonumber(left) then why = "late " .. int(wait) end
 	end
+	if special and not why then
+		call("HSET", JOB .. job, "retries", special[2], "backoff", special[3], "max_backoff", special[4])
+		if special[6] ~= "" then call("HSET", JOB .. job, "events", special[5], "hook", special[6]) end
+	end
 	if why then
 		out[i + 2] = why
+	elseif delay > 0 then
+		local at = now + delay
+		call("HSET", JOB .. job, "state", "queued", "lane", lane, "asked", lane, "entry", "", "method", ARGV[a + 8],
+			"rows", ARGV[a + 3], "created", out[1], "start_by", int(at + left), "deadline", int(at + ARGV[a + 7]),
+			"run_at", int(at), "begin", left, "timeout", ARGV[a + 7], "call", ARGV[a + 1], "group", ARGV[a + 4])
+		call("ZADD", JOBS, out[1], job)
+		put_later(job, 0, at, now, b)
+		m[21], m[22] = m[21] + 1, m[22] + b
+		call("HINCRBY", METER, "n_accepted", 1)
+		accepted = accepted + 1
+		out[i + 2] = lane .. "  -1"
 	else
 		local start_by, deadline, share = from_now(left), from_now(ARGV[a + 7]), ""
 		if part > 0 then

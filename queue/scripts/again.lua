@@ -40,7 +40,7 @@ if letter ~= "" then
 	call("HINCRBY", METER, "dead", 0 - #(e or ""))
 end
 local seq = call("HINCRBY", METER, "a" .. lane, 1)
-call("HDEL", key, "finished", "expires", "size", "result", "call", "group")
+call("HDEL", key, "finished", "expires", "size", "result", "call", "group", "begin", "timeout", "run_at")
 call("HSET", key, "state", "queued", "lane", lane, "asked", lane, "entry", id, "method", ARGV[11], "rows", ARGV[7],
 	"created", created, "started", 0, "start_by", start_by, "deadline", deadline, "seq", int(seq),
 	"attempt", int((tonumber(was[3] or 0)) + 1))

@@ -16,11 +16,14 @@ local at = tonumber(call("HGET", METER, "audit") or 0)
 local ids = call("ZRANGE", JOBS, at, at + JOBS_AT_ONCE - 1)
 local seen, gone = 0, 0
 for _, id in ipairs(ids) do
-	local v = call("HMGET", JOB .. id, "state", "lane", "entry")
+	local v = call("HMGET", JOB .. id, "state", "lane", "entry", "run_at")
 	at = at + 1
 	if not v[1] then
 		call("ZREM", JOBS, id)
 		gone = gone + 1
+	elseif not terminal(v[1]) and v[3] == "" then
+		-- It is to be queued later. If whoever had the errand lost it, here it is.
+		if tonumber(v[4] or 0) < now + 30000000 and not call("ZSCORE", LATER, id) then call("ZADD", LATER, v[4] or int(now), id) end
 	elseif not terminal(v[1]) then
 		local member = v[2] .. ":" .. v[3]
 		local fs = fetch(tonumber(v[2]), v[3])

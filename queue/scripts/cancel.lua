@@ -14,6 +14,13 @@ if job ~= "" then
 	if not rec[1] then return "gone" end
 	lane, id = tonumber(rec[1]), rec[2]
 end
+if job ~= "" and id == "" then
+	local e = call("HGET", JOB .. job, "call")
+	if not finish(job, lane, id, "canceled", clock(), retention) then return "gone" end
+	take_from_later(job, #(e or ""))
+	call("HINCRBY", METER, "n_canceled", 1)
+	return "removed"
+end
 local fs = fetch(lane, id)
 if job ~= "" then
 	if not finish(job, lane, id, "canceled", clock(), retention, fs) then return "gone" end

@@ -14,6 +14,11 @@ local consumer, retention, most, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3
 local now, out, waiting = clock(), {}, false
 
 local function give_up(lane, id, fs, job)
+	if job ~= "" and try_again(job, lane, id, fs, now, ARGV[5], now % 1000 / 1000) then
+		local _, b, _, _, _, c = plain(fs)
+		drop(lane, id, b, c)
+		return
+	end
 	bury(lane, id, fs, "crashed its instance " .. most .. " times alone")
 	if job == "" or finish(job, lane, id, "failed", now, retention, fs, ARGV[5]) then out[#out + 1] = fs[2] end
 end

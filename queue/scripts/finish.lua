@@ -6,7 +6,8 @@
 -- ARGV[1]  consumer
 -- ARGV[2]  retention of an ended job in ms
 -- ARGV[3]  how many calls follow, each with
---          lane, entry, "ok" or "failed", rows, bytes, the caller's share or "",
+--          lane, entry, "ok", "failed" or "retry" if it failed of what may get
+--          better, with a number from 0 to 1 behind it that spreads them, rows, bytes, the caller's share or "",
 --          job id or "", result of the job or ""
 --
 -- Returns for each call 1, or 0 if it had ended or is not this worker's to fail.
@@ -20,6 +21,7 @@ local running, of, waited = { "ZREM", RUNNING }, { {}, {}, {} }, {}
 for i = 1, n do
 	local a = i * 8 - 4
 	local lane, id, ok, r, job, result = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2] == "ok", ARGV[a + 3], ARGV[a + 6], ARGV[a + 7]
+	local chance = not ok and string.match(ARGV[a + 2], "^retry (.+)$")
 	out[i] = 0
 	local has = (m[lane] > 0 or not ok) and owner(lane, id)
 	if ok or has == consumer then
@@ -27,7 +29,11 @@ for i = 1, n do
 			out[i] = 1 -- if the entry is still there
 		else
 			local fs = not ok and fetch(lane, id) or nil
-			if finish(job, lane, id, ok and "succeeded" or "failed", now, retention, fs, result) then out[i] = 1 end
+			if chance and fs and try_again(job, lane, id, fs, now, result, tonumber(chance)) then
+				out[i] = 1
+			elseif finish(job, lane, id, ok and "succeeded" or "failed", now, retention, fs, result) then
+				out[i] = 1
+			end
 			running[#running + 1] = lane .. ":" .. id
 		end
 		if has == RELEASED then

@@ -4,7 +4,8 @@
 -- KEYS[5]    due         KEYS[6]  running           KEYS[7]  crashes
 -- KEYS[8]    bell        KEYS[9]  dead              KEYS[10] workers
 -- KEYS[11]   beats       KEYS[12] callers           KEYS[13] canceled
--- KEYS[14]   jobs        KEYS[15] kept              KEYS[16] what the keys of job records begin with
+-- KEYS[14]   jobs        KEYS[15] kept              KEYS[16] later
+-- KEYS[17]   errands     KEYS[18] what the keys of job records begin with
 --
 -- The meter's fields, kept by every step that changes what waits. A call waits
 -- while it is undelivered or owned by the consumer "released".
@@ -24,13 +25,18 @@
 --                    and n_finished at the last of them
 --   all              until when the runner takes nothing because of them
 --   kept             bytes of the records of ended jobs
+--   later later_bytes  jobs that are to be queued later, and their bytes
 --   dead             bytes of the dead letters
 --   audit            how far the audit of jobs has come
 --   n_<event>        calls accepted, finished, expired, canceled, buried so far
 local GROUP, RELEASED = "workers", "released"
-local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELED, JOBS, KEPT, JOB =
-	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELED, JOBS, KEPT, LATER, ERRANDS, JOB =
+	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18]
 local call = redis.call
+
+-- How long the record of a job is kept at least whose end somebody is to be told,
+-- in ms.
+local HOOK_RETENTION = 86400000
 
 -- How many dead letters are kept, and how many bytes of them.
 local DEAD_CALLS, DEAD_BYTES = 10000, 67108864
@@ -183,6 +189,13 @@ local function finish(id, lane, entry, state, now, retention, fs, result)
 	if not was or terminal(was) then return false end
 	local e = fs and state ~= "succeeded" and fs[2] or ""
 	local size = #e + #(result or "")
+	local hook = call("HMGET", key, "hook", "events", "deliveries")
+	if hook[1] and (hook[2] == "" or string.find("," .. hook[2] .. ",", "," .. state .. ",", 1, true)) then
+		local n = int(tonumber(hook[3] or 0) + 1)
+		call("ZADD", ERRANDS, int(now), "webhook:" .. n .. ":" .. id)
+		call("HSET", key, "hook_state", "pending", "deliveries", n)
+		retention = math.max(retention, HOOK_RETENTION)
+	end
 	call("HSET", key, "state", state, "finished", int(now), "expires", int(now + retention * 1000), "size", size)
 	if result then call("HSET", key, "result", result) end
 	if e ~= "" then call("HSET", key, "call", e, "group", (select(8, plain(fs))) or "") end
@@ -223,6 +236,51 @@ local function release(lane, id, fs, now, retention)
 		call("ZREM", RUNNING, lane .. ":" .. id)
 		call("HSET", JOB .. j, "state", "queued", "started", 0)
 	end
+	return true
+end
+
+-- Has a job queued later, at a time in µs: by the sorted set if that is near, else
+-- by an errand. Its record has what it takes, of so many bytes.
+local function put_later(job, attempt, at, now, bytes)
+	if at - now < 60000000 then
+		call("ZADD", LATER, int(at), job)
+	else
+		call("ZADD", ERRANDS, int(at), "later:" .. int(attempt) .. ":" .. job)
+	end
+	call("HINCRBY", METER, "later", 1)
+	call("HINCRBY", METER, "later_bytes", int(bytes))
+end
+
+-- A job is not to be queued later any more.
+local function take_from_later(job, bytes)
+	call("ZREM", LATER, job)
+	if call("HINCRBY", METER, "later", -1) < 0 then call("HSET", METER, "later", 0) end
+	if call("HINCRBY", METER, "later_bytes", 0 - bytes) < 0 then call("HSET", METER, "later_bytes", 0) end
+end
+
+-- An envelope with another attempt in it: bytes 5 to 8, little-endian.
+local function with_attempt(e, n)
+	local function byte(k) return string.char(math.floor(n / 256 ^ k) % 256) end
+	return string.sub(e, 1, 4) .. byte(0) .. byte(1) .. byte(2) .. byte(3) .. string.sub(e, 9)
+end
+
+-- Has a job that failed queued again later, and returns true, if it is to be. The
+-- caller takes its entry off. chance, 0 to 1, spreads jobs that failed together.
+local function try_again(job, lane, id, fs, now, result, chance)
+	local state = state_of(job, lane, id)
+	if not state or terminal(state) then return false end
+	local key = JOB .. job
+	local v = call("HMGET", key, "retries", "backoff", "max_backoff", "attempt", "tried")
+	for i = 1, 5 do v[i] = tonumber(v[i] or 0) end
+	if v[1] < 1 then return false end
+	local attempt = v[4] + 1
+	local at = now + math.min(v[2] * 2 ^ v[5], v[3]) * (0.8 + 0.4 * chance)
+	local _, _, t, s, dl, _, _, group = plain(fs)
+	local e = with_attempt(fs[2], attempt)
+	call("HSET", key, "state", "queued", "entry", "", "started", 0, "run_at", int(at), "attempt", int(attempt),
+		"retries", int(v[1] - 1), "tried", int(v[5] + 1), "try:" .. int(v[5] + 1), int(now) .. " " .. result,
+		"begin", int(s - t), "timeout", int(dl - t), "call", e, "group", group)
+	put_later(job, attempt, at, now, #e)
 	return true
 end
 

@@ -67,6 +67,38 @@ for _, member in ipairs(old) do
 end
 if #old == LIMIT then out[1] = 1 end
 
+-- Jobs whose time has come: each gets an entry at the end of its lane.
+local function queue_now(job)
+	local key = JOB .. job
+	local v = call("HMGET", key, "state", "entry", "call", "group", "rows", "asked", "begin", "timeout", "run_at")
+	if v[1] ~= "queued" or v[2] ~= "" or not v[3] then
+		call("ZREM", LATER, job)
+		return
+	end
+	local lane, start_by, deadline = tonumber(v[6]), int(now + v[7]), int(now + v[8])
+	take_from_later(job, #v[3])
+	local id = call("XADD", KEYS[lane], "*", "e", v[3], "m",
+		table.concat({ v[5], int(#v[3]), int(now), start_by, deadline, "", job, v[4] }, " "))
+	local seq = call("HINCRBY", METER, "a" .. lane, 1)
+	call("HDEL", key, "call", "group", "begin", "timeout", "run_at")
+	call("HSET", key, "lane", lane, "entry", id, "start_by", start_by, "deadline", deadline, "seq", int(seq))
+	call("ZADD", DUE, start_by, lane .. ":" .. id)
+	if tonumber(call("HGET", METER, "c" .. lane) or 0) <= 0 then call("HSET", METER, "o" .. lane, int(now)) end
+	waits(lane, 1, v[5], 0)
+	call("HINCRBY", METER, "bytes", #v[3])
+	call("HINCRBY", METER, "arrived", v[5])
+	call("HSET", METER, "newest", int(now))
+	seen_bytes = seen_bytes + #v[3]
+end
+
+for _, job in ipairs(overdue(LATER)) do
+	queue_now(job)
+	if seen_bytes > BYTES then
+		out[1] = 1
+		break
+	end
+end
+
 -- A call that lost its worker is given back with a mark, so that it runs alone.
 -- Losing a second one is as suspicious as a crash.
 local function take_back(lane, id)
@@ -79,7 +111,7 @@ local function take_back(lane, id)
 		missing = missing + 1
 		return
 	end
-	local r, _, _, _, _, _, j = plain(fs)
+	local r, b, _, _, _, c, j = plain(fs)
 	if not r then
 		bury(lane, id, fs, UNSOUND)
 		return
@@ -90,6 +122,10 @@ local function take_back(lane, id)
 	if lost < most then
 		mark(lane .. ":" .. id, shared, alone, lost, now, tonumber(ARGV[5]))
 		if release(lane, id, fs, now, retention) then back = back + 1 end
+		return
+	end
+	if j ~= "" and try_again(j, lane, id, fs, now, ARGV[4], now % 1000 / 1000) then
+		drop(lane, id, b, c)
 		return
 	end
 	bury(lane, id, fs, "lost with " .. most .. " workers")

@@ -1,0 +1,163 @@
+package queuetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// admitLater holds a job that is to be queued later against the bounds.
+func (m *Model) admitLater(s *shelf, e *entry, _ bool) error {
+	a, bytes := e.call.Admission, int64(0)
+	for _, other := range s.later {
+		bytes += other.bytes
+	}
+	if len(s.later) >= a.MaxCalls || bytes+e.bytes > a.MaxBytes {
+		return fmt.Errorf("%w: %s", queue.ErrFull, e.call.Runner)
+	}
+	if m.kept(e.call.Runner) >= m.config.MaxResultBytes {
+		return fmt.Errorf("%w: %s", queue.ErrResultsFull, e.call.Runner)
+	}
+	return nil
+}
+
+// putLater has a job queued at a time. What is far away is an errand too.
+func (m *Model) putLater(s *shelf, e *entry, when time.Duration) {
+	e.at, e.owner = when, ""
+	e.job.State, e.job.Started, e.job.RunAt = queue.Queued, time.Time{}, at(when)
+	e.job.StartBy, e.job.Deadline = at(when+begin(e.call)), at(when+e.call.Timeout.Truncate(time.Microsecond))
+	s.later = append(s.later, e)
+	if when-now() >= time.Minute {
+		s.errands = append(s.errands, queue.Errand{
+			Kind: queue.ErrandLater, Runner: e.call.Runner, Job: e.call.ID, N: e.call.Attempt, At: at(when),
+		})
+	}
+}
+
+// takeLater takes a job from those that are to be queued later; nil if it is none.
+func (s *shelf) takeLater(r *record) *entry {
+	for i, e := range s.later {
+		if e.job == r {
+			s.later = slices.Delete(s.later, i, i+1)
+			return e
+		}
+	}
+	return nil
+}
+
+// queueLater queues the jobs whose time has come.
+func (m *Model) queueLater(s *shelf, t time.Duration) {
+	slices.SortStableFunc(s.later, func(a, b *entry) int { return int(a.at - b.at) })
+	for len(s.later) > 0 && s.later[0].at <= t {
+		e := s.later[0]
+		s.later = s.later[1:]
+		m.enqueue(s, &entry{call: e.call, bytes: e.bytes, accepted: t, lane: laneOf(e.call.Lane), job: e.job})
+	}
+}
+
+// tryAgain has a job that failed queued again later, if it is to be.
+func (m *Model) tryAgain(s *shelf, e *entry, failure *queue.CallError) bool {
+	r := e.job
+	if r == nil || r.State.Terminal() || r.RetriesLeft < 1 {
+		return false
+	}
+	policy := r.call.Retry
+	wait := min(policy.Backoff<<len(r.tries), policy.MaxBackoff)
+	r.tries = append(r.tries, queue.Try{At: at(now()), Err: failure})
+	r.RetriesLeft--
+	r.Attempt++
+	call := e.call
+	call.Attempt = r.Attempt
+	m.putLater(s, &entry{call: call, bytes: e.bytes, job: r}, now()+wait)
+	return true
+}
+
+// tell writes down that somebody is to be told of the end of a job.
+func (m *Model) tell(r *record) {
+	if r.hook.URL == "" || len(r.hook.Events) > 0 && !slices.Contains(r.hook.Events, r.State) {
+		return
+	}
+	r.hook.State = queue.HookPending
+	r.hook.Deliveries++
+	s := m.shelf(r.Runner)
+	s.errands = append(s.errands, queue.Errand{
+		Kind: queue.ErrandWebhook, Runner: r.Runner, Job: r.ID, N: r.hook.Deliveries, At: at(now()),
+	})
+	r.Expires = r.Finished.Add(max(m.config.Retention, 24*time.Hour))
+}
+
+// Errands is [queue.Queue.Errands].
+func (m *Model) Errands(_ context.Context, runner string, limit int) ([]queue.Errand, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	es := slices.Clone(m.shelf(runner).errands)
+	slices.SortStableFunc(es, func(a, b queue.Errand) int { return a.At.Compare(b.At) })
+	return es[:min(limit, len(es))], nil
+}
+
+// ErrandDone is [queue.Queue.ErrandDone].
+func (m *Model) ErrandDone(_ context.Context, e queue.Errand) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.shelf(e.Runner)
+	s.errands = slices.DeleteFunc(s.errands, func(other queue.Errand) bool { return other.ID() == e.ID() })
+	return nil
+}
+
+// Ripen is [queue.Queue.Ripen]: the model needs nobody to do it.
+func (m *Model) Ripen(context.Context, queue.Errand) error { return nil }
+
+// Hook is [queue.Queue.Hook].
+func (m *Model) Hook(_ context.Context, id string) (queue.Hook, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.job(id)
+	if r == nil {
+		return queue.Hook{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
+	}
+	return r.hook, nil
+}
+
+// NoteHook is [queue.Queue.NoteHook].
+func (m *Model) NoteHook(_ context.Context, id string, h queue.Hook) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.job(id)
+	if r == nil {
+		return fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
+	}
+	h.Webhook, h.At = r.hook.Webhook, at(now())
+	r.hook = h
+	return nil
+}
+
+// Redeliver is [queue.Queue.Redeliver].
+func (m *Model) Redeliver(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.job(id)
+	if r == nil {
+		return fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
+	}
+	if !r.State.Terminal() || r.hook.URL == "" {
+		return fmt.Errorf("%w: %s", queue.ErrNotDone, id)
+	}
+	m.tell(&record{Job: r.Job, hook: queue.Hook{Webhook: queue.Webhook{URL: r.hook.URL}, Deliveries: r.hook.Deliveries}})
+	r.hook.State = queue.HookPending
+	r.hook.Deliveries++
+	return nil
+}
+
+// Tries is [queue.Queue.Tries].
+func (m *Model) Tries(_ context.Context, id string) ([]queue.Try, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.job(id)
+	if r == nil {
+		return nil, nil
+	}
+	return slices.Clone(r.tries), nil
+}
