@@ -30,6 +30,10 @@ func changes() [][2]string {
 		{http.MethodPost, "/v1/queues/all/dead/1/redrive"},
 		{http.MethodDelete, "/v1/queues/all/dead"},
 		{http.MethodDelete, "/v1/queues/all/dead/1"},
+		{http.MethodPut, "/v1/schedules/nightly"},
+		{http.MethodDelete, "/v1/schedules/nightly"},
+		{http.MethodPost, "/v1/schedules/nightly/pause"},
+		{http.MethodPost, "/v1/schedules/nightly/resume"},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/queue/tasks/schedule"
 )
 
 // Deps is what a gateway works with. It is usually one *[queue.Queue] many
@@ -43,6 +44,9 @@ type Deps struct {
 
 	// Tasks shows background work; nil: there is none to show.
 	Tasks taskBoard
+
+	// Schedules keeps schedules; nil: there are none here.
+	Schedules schedule.Store
 
 	// Services are the Go services of this binary.
 	Services []Service

@@ -28,6 +28,7 @@ func (g *Gateway) openAPI() object {
 	paths := jobPaths()
 	maps.Copy(paths, queuePaths())
 	maps.Copy(paths, taskPaths())
+	maps.Copy(paths, schedulePaths())
 	paths["/v1/runners"] = object{"get": operation("listRunners", "List the runners.", nil, answer("The runners.", object{
 		"type": "object", "properties": object{"runners": object{"type": "array", "items": reference("schemas", "Runner")}}, "required": []string{"runners"},
 	}))}

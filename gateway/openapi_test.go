@@ -78,7 +78,8 @@ func checkOperation(t *testing.T, where, path string, op map[string]any, ids map
 			t.Errorf("%s does not declare %s: %s", where, name[1], declared)
 		}
 	}
-	makesCall := id == "putJob" || strings.HasPrefix(where, "post ") && !strings.HasPrefix(path, "/v1/jobs") && !strings.HasPrefix(path, "/v1/queues")
+	makesCall := id == "putJob" || id == "putSchedule" || strings.HasPrefix(where, "post ") && !strings.HasPrefix(path, "/v1/jobs") && !strings.HasPrefix(path, "/v1/queues") &&
+		!strings.HasPrefix(path, "/v1/schedules")
 	if makesCall != (op["requestBody"] != nil) {
 		t.Errorf("%s has a body: %t", where, !makesCall)
 	}

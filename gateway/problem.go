@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/queue/tasks/schedule"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/tensor"
 )
@@ -209,6 +210,10 @@ func queueProblems() []queueProblem {
 		{queue.ErrUnknownJob, CodeNotFound, "there is no such job, or none any more"},
 		{queue.ErrUnknownDeadLetter, CodeNotFound, "there is no such dead letter, or none any more"},
 		{queue.ErrUnknownRunner, CodeNotFound, "there is no such runner"},
+		{queue.ErrUnknownSchedule, CodeNotFound, "there is no such schedule"},
+		{queue.ErrScheduleChanged, CodeConflict, "the schedule is being changed by others: try again"},
+		{queue.ErrTooManySchedules, CodeConflict, "there are as many schedules as there may be: remove one first"},
+		{schedule.ErrInFile, CodeConflict, "the schedule is defined in ekiben.yaml, and changed there; it may be paused and resumed"},
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	routeNone    = "none"
 
 	routeRedeliver = "redeliver"
+	routeSchedules = "schedules"
 )
 
 // routes makes the routes of blueprint section 5, and those of the services.
@@ -45,6 +46,7 @@ func (g *Gateway) routes() error {
 	e.POST("/v1/jobs/:id/retry", g.handle(routeRetry, g.retryJob))
 	g.queueRoutes()
 	g.taskRoutes()
+	g.scheduleRoutes()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		g.get(path, g.unlimited(routeHealth, g.health(path)))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/queue/tasks/schedule"
+	"github.com/ekiben/ekiben/runnables"
 )
 
 func TestAScheduleThatChangesWhenItTicksStartsFromTheChange(t *testing.T) {
@@ -152,7 +153,7 @@ func TestChangesAtTheSameTimeAreAllMade(t *testing.T) {
 func TestADefinitionIsReadAndShownAsItIs(t *testing.T) {
 	t.Parallel()
 	const raw = `{"name":"a","runner":"r","method":"m","cron":"@daily","time_zone":"UTC","input":{"x":[1,2]},"timeout":"1m30s",` +
-		`"priority":"high","retry":{"most":3,"backoff":"2s","max_backoff":"1m0s"},"missed":"all","paused":true}`
+		`"priority":"high","retry":{"attempts":3,"backoff_ms":2000,"max_backoff_ms":60000},"missed":"all","paused":true}`
 	var d schedule.Definition
 	if err := json.Unmarshal([]byte(raw), &d); err != nil {
 		t.Fatal(err)
@@ -175,24 +176,24 @@ func TestADefinitionThatIsWrongSaysAllThatIs(t *testing.T) {
 	t.Parallel()
 	_, err := schedule.Definition{
 		Name: "Not a name", Runner: "", Method: "a b", Cron: "hourly", TimeZone: "UTC", Input: []byte(`{`), Timeout: "soon", Priority: "urgent",
-		Retry: &schedule.Retry{Most: 0, Backoff: "1", MaxBackoff: "-1s"}, Missed: "some",
+		Retry: &runnables.RetrySpec{Attempts: 0, BackoffMS: -1, MaxBackoffMS: -1}, Missed: "some",
 	}.Schedule()
 	if err == nil {
 		t.Fatal("it was taken")
 	}
 	for _, word := range []string{
-		"the schedule", "runner", "method", "five fields", "input is not JSON", "timeout", "priority", "retry.most", "retry.backoff",
-		"retry.max_backoff", "skip, once or all",
+		"the schedule", "runner", "method", "five fields", "input is not JSON", "timeout", "priority", "attempts", "backoff_ms",
+		"max_backoff_ms", "skip, once or all",
 	} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%v\ndoes not mention %s", err, word)
 		}
 	}
 	for word, d := range map[string]schedule.Definition{
-		"bytes":                {Input: []byte(`"` + strings.Repeat("x", 256<<10) + `"`), Cron: "@daily"},
-		"cron has":             {Cron: strings.Repeat("1,", 200) + "1 * * * *"},
-		"at least the backoff": {Cron: "@daily", Retry: &schedule.Retry{Most: 1, Backoff: "10s", MaxBackoff: "1s"}},
-		"IANA":                 {Cron: "@daily", TimeZone: "Local"},
+		"bytes":               {Input: []byte(`"` + strings.Repeat("x", 256<<10) + `"`), Cron: "@daily"},
+		"cron has":            {Cron: strings.Repeat("1,", 200) + "1 * * * *"},
+		"at least backoff_ms": {Cron: "@daily", Retry: &runnables.RetrySpec{Attempts: 1, BackoffMS: 2, MaxBackoffMS: 1}},
+		"IANA":                {Cron: "@daily", TimeZone: "Local"},
 	} {
 		d.Name, d.Runner, d.Method = "a", "r", "m"
 		if _, err := d.Schedule(); err == nil || !strings.Contains(err.Error(), word) {

@@ -30,18 +30,17 @@ type Definition struct {
 	// Priority is high, normal or low, "" normal.
 	Priority string `json:"priority,omitempty"`
 	// Retry is how often a failed job is tried again; nil is what the runner says.
-	Retry *Retry `json:"retry,omitempty"`
+	Retry *runnables.RetrySpec `json:"retry,omitempty"`
 	// Missed is skip, once or all, "" once.
 	Missed string `json:"missed,omitempty"`
 	Paused bool   `json:"paused,omitempty"`
 }
 
-// Retry is a [queue.Retry] as people write it: durations such as "1s".
-type Retry struct {
-	Most       int    `json:"most"`
-	Backoff    string `json:"backoff,omitempty"`
-	MaxBackoff string `json:"max_backoff,omitempty"`
-}
+// The words for lanes, and for the zone of those who name none.
+const (
+	high, normal, low = "high", "normal", "low"
+	utc               = "UTC"
+)
 
 const (
 	// maxInput is the longest input, in bytes.
@@ -50,16 +49,9 @@ const (
 	// maxCron is the longest cron spec, in bytes.
 	maxCron = 256
 
-	// longestTimeout bounds timeouts and back-offs.
+	// longestTimeout and longestBackoff bound times.
 	longestTimeout = 365 * 24 * time.Hour
-
-	mostRetries = 100
-)
-
-// The back-offs of a retry that does not say them.
-const (
-	usualBackoff    = time.Second
-	usualMaxBackoff = time.Minute
+	longestBackoff = 24 * time.Hour
 )
 
 // Schedule checks a definition and makes a schedule of it, without a source. The
@@ -80,7 +72,7 @@ func (d Definition) Schedule() (queue.Schedule, error) {
 	} else if _, err := Parse(s.Cron, d.TimeZone); err != nil {
 		errs = append(errs, err)
 	}
-	errs = append(errs, d.setInput(&s), d.setCall(&s), d.Retry.set(&s.Retry))
+	errs = append(errs, d.setInput(&s), d.setCall(&s), d.setRetry(&s))
 	if err := errors.Join(errs...); err != nil {
 		return queue.Schedule{}, err
 	}
@@ -114,10 +106,10 @@ func (d Definition) setCall(s *queue.Schedule) error {
 		}
 	}
 	switch d.Priority {
-	case "", "normal":
-	case "high":
+	case "", normal:
+	case high:
 		s.Lane = queue.High
-	case "low":
+	case low:
 		s.Lane = queue.Low
 	default:
 		errs = append(errs, fmt.Errorf("priority is %.80q, want high, normal or low", d.Priority))
@@ -132,30 +124,27 @@ func (d Definition) setCall(s *queue.Schedule) error {
 	return errors.Join(errs...)
 }
 
-func (r *Retry) set(into *queue.Retry) error {
-	if r == nil {
+// setRetry sets how often a failed job is tried again.
+func (d Definition) setRetry(s *queue.Schedule) error {
+	if d.Retry == nil {
 		return nil
 	}
+	r := *d.Retry
 	var errs []error
-	if r.Most < 1 || r.Most > mostRetries {
-		errs = append(errs, fmt.Errorf("retry.most is %d, want 1 to %d, or no retry", r.Most, mostRetries))
+	if r.Attempts < 1 || r.Attempts > runnables.MaxRetries {
+		errs = append(errs, fmt.Errorf("retry: attempts is %d, want 1 to %d, or no retry", r.Attempts, runnables.MaxRetries))
 	}
-	*into = queue.Retry{Most: r.Most, Backoff: usualBackoff}
-	var err error
-	if r.Backoff != "" {
-		if into.Backoff, err = duration("retry.backoff", r.Backoff); err != nil {
-			errs = append(errs, err)
-		}
+	most := longestBackoff.Milliseconds()
+	if r.BackoffMS < 0 || r.BackoffMS > most {
+		errs = append(errs, fmt.Errorf("retry: backoff_ms is %d, want 1 to %d", r.BackoffMS, most))
 	}
-	into.MaxBackoff = max(usualMaxBackoff, into.Backoff)
-	if r.MaxBackoff != "" {
-		if into.MaxBackoff, err = duration("retry.max_backoff", r.MaxBackoff); err != nil {
-			errs = append(errs, err)
-		}
+	if r.MaxBackoffMS < 0 || r.MaxBackoffMS > most || r.MaxBackoffMS != 0 && r.MaxBackoffMS < r.BackoffMS {
+		errs = append(errs, fmt.Errorf("retry: max_backoff_ms is %d, want at least backoff_ms, %d, and at most %d", r.MaxBackoffMS, r.BackoffMS, most))
 	}
-	if len(errs) == 0 && into.MaxBackoff < into.Backoff {
-		errs = append(errs, fmt.Errorf("retry.max_backoff is %s, want at least the backoff, %s", into.MaxBackoff, into.Backoff))
-	}
+	p := runnables.RetryPolicy{
+		Attempts: r.Attempts, Backoff: time.Duration(r.BackoffMS) * time.Millisecond, MaxBackoff: time.Duration(r.MaxBackoffMS) * time.Millisecond,
+	}.WithDefaults()
+	s.Retry = queue.Retry{Most: p.Attempts, Backoff: p.Backoff, MaxBackoff: max(p.MaxBackoff, p.Backoff)}
 	return errors.Join(errs...)
 }
 
@@ -171,23 +160,25 @@ func duration(name, text string) (time.Duration, error) {
 func DefinitionOf(s queue.Schedule) Definition {
 	d := Definition{
 		Name: s.Name, Runner: s.Runner, Method: s.Method, Cron: s.Cron, TimeZone: s.TimeZone, Input: s.Input,
-		Priority: "normal", Missed: string(s.Missed), Paused: s.Paused,
+		Priority: normal, Missed: string(s.Missed), Paused: s.Paused,
 	}
 	if d.TimeZone == "" {
-		d.TimeZone = "UTC"
+		d.TimeZone = utc
 	}
 	switch s.Lane {
 	case queue.High:
-		d.Priority = "high"
+		d.Priority = high
 	case queue.Low:
-		d.Priority = "low"
+		d.Priority = low
 	case queue.Normal:
 	}
 	if s.Timeout > 0 {
 		d.Timeout = s.Timeout.String()
 	}
 	if s.Retry.Most > 0 {
-		d.Retry = &Retry{s.Retry.Most, s.Retry.Backoff.String(), s.Retry.MaxBackoff.String()}
+		d.Retry = &runnables.RetrySpec{
+			Attempts: s.Retry.Most, BackoffMS: s.Retry.Backoff.Milliseconds(), MaxBackoffMS: s.Retry.MaxBackoff.Milliseconds(),
+		}
 	}
 	return d
 }
