@@ -127,7 +127,14 @@ func (l *lockstep) call(t *rapid.T) queue.Call {
 }
 
 func (l *lockstep) submit(t *rapid.T) {
-	l.submitted(l.call(t))
+	c := l.call(t)
+	if rapid.IntRange(0, 4).Draw(t, "again and again") == 0 {
+		c.Retry = queue.Retry{Most: 2, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}
+	}
+	if rapid.IntRange(0, 7).Draw(t, "later") == 0 {
+		c.Delay = time.Millisecond
+	}
+	l.submitted(c)
 	if len(l.jobs) > 0 && rapid.Bool().Draw(t, "again") {
 		c := l.call(t)
 		c.ID = l.someJob(t)
@@ -142,6 +149,9 @@ func (l *lockstep) submitted(c queue.Call) {
 	same(l, "submitted state", got.State, want.State)
 	if err == nil {
 		l.jobs[c.ID] = true
+	}
+	if c.Delay > 0 {
+		l.ripen()
 	}
 }
 

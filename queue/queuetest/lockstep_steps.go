@@ -70,7 +70,7 @@ func (l *lockstep) finish(t *rapid.T) {
 		return must(w.consumers[i].Finish(context.Background(), out))(l.t)
 	}
 	same(l, "finish", end(l.real), end(l.ideal))
-	l.settle()
+	l.ripen()
 }
 
 // settle compares the replies to the calls that the model does not hold any
@@ -130,6 +130,15 @@ func (l *lockstep) crash(t *rapid.T) {
 	}
 	got, want := must(l.real.Sweep(context.Background(), l.runner))(t), must(l.ideal.Sweep(context.Background(), l.runner))(t)
 	same(l, "sweep", got, want)
+	l.ripen()
+}
+
+// ripen lets the time come of jobs that are to be queued later, in both worlds.
+func (l *lockstep) ripen() {
+	pass(3 * time.Millisecond)
+	for _, w := range []*world{l.real, l.ideal} {
+		must(w.Sweep(context.Background(), l.runner))(l.t)
+	}
 	l.settle()
 }
 
@@ -145,7 +154,7 @@ func (l *lockstep) blame(t *rapid.T) {
 		return must(w.consumers[i].Crashed(context.Background(), ds))(l.t)
 	}
 	same(l, "given up after a crash", crashed(l.real), crashed(l.ideal))
-	l.settle()
+	l.ripen()
 }
 
 // retry queues a job again, whatever its state.
@@ -238,7 +247,7 @@ func (l *lockstep) compare(t *rapid.T) {
 	for id := range l.jobs {
 		got, want := must(l.real.Job(context.Background(), id))(t), must(l.ideal.Job(context.Background(), id))(t)
 		say := func(j queue.Job) string {
-			return fmt.Sprint(j.State, j.Started.IsZero(), j.Finished.IsZero(), j.Err, j.Attempt, j.Lane, j.Ahead)
+			return fmt.Sprint(j.State, j.Started.IsZero(), j.Finished.IsZero(), j.Err, j.Attempt, j.RetriesLeft, j.Lane, j.Ahead)
 		}
 		same(l, "job", say(got), say(want))
 	}
@@ -255,8 +264,8 @@ func (l *lockstep) compareOldest(t *rapid.T) {
 		}
 	})
 	l.model.mu.Unlock()
-	if first == nil || first.job == nil {
-		return
+	if first == nil || first.job == nil || !first.job.Created.Equal(at(first.accepted)) {
+		return // there is none, or one that was queued later than it was accepted
 	}
 	created := must(l.real.Job(context.Background(), first.call.ID))(t).Created
 	s := l.stats(l.real)
@@ -283,7 +292,7 @@ func (l *lockstep) drain() {
 		for _, w := range []*world{l.real, l.ideal} {
 			must(w.consumers[0].Finish(context.Background(), echo(slices.Collect(maps.Values(w.had[0])))))(l.t)
 		}
-		l.settle()
+		l.ripen()
 	}
 	l.compare(l.t)
 	if len(l.awaited) > 0 {
