@@ -19,7 +19,8 @@ import (
 
 // file is ekiben.yaml.
 type file struct {
-	Runners []*entry `yaml:"runners"`
+	Runners   []*entry         `yaml:"runners"`
+	Schedules []*scheduleEntry `yaml:"schedules"`
 }
 
 // entry is one runner in it. What is not given is nil, so that 0 can be told
@@ -74,17 +75,14 @@ func Read(path string) ([]runnables.Runner, []Warning, error) {
 
 // Parse is [Read] of a file's content.
 func Parse(data []byte) ([]runnables.Runner, []Warning, error) {
-	var f file
-	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
-	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, nil, fmt.Errorf("%s", yaml.FormatError(err, false, true))
-	}
-	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("there is a second document, after ---; the file must have one")
+	f, err := decode(data)
+	if err != nil {
+		return nil, nil, err
 	}
 	var runners []runnables.Runner
 	var warnings []Warning
-	var errs []error
+	_, err = f.schedules()
+	errs := []error{err}
 	seen := map[string]bool{}
 	for i, e := range f.Runners {
 		if e == nil {
@@ -109,6 +107,19 @@ func Parse(data []byte) ([]runnables.Runner, []Warning, error) {
 		return nil, nil, err
 	}
 	return runners, warnings, nil
+}
+
+// decode reads the file, strictly.
+func decode(data []byte) (file, error) {
+	var f file
+	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
+	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return file{}, fmt.Errorf("%s", yaml.FormatError(err, false, true))
+	}
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return file{}, errors.New("there is a second document, after ---; the file must have one")
+	}
+	return f, nil
 }
 
 func (e entry) runner() (runnables.Runner, error) {
