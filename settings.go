@@ -54,7 +54,7 @@ type Settings struct {
 	// webhook is taken.
 	WebhookSecret gateway.Secret `env:"EKIBEN_WEBHOOK_SECRET"`
 
-	// WebhookAllow are receivers of webhooks that may be private and plain http:
+	// WebhookAllow lists receivers of webhooks that may be private and plain http:
 	// networks such as 10.0.0.0/8, addresses, names, or name:port. All others must
 	// be https on port 443 of public addresses.
 	WebhookAllow []string `env:"EKIBEN_WEBHOOK_ALLOW"`

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ekiben/ekiben/internal/webhook"
+	"github.com/ekiben/ekiben/queue/tasks"
 )
 
 // background is what a process does that has time. Each part runs until its
@@ -23,8 +24,25 @@ type background struct {
 // makeBackground makes what runs in the background. The gateway of the process is
 // there already: it knows the runners, and takes jobs in.
 func (p *process) makeBackground() error {
-	p.background = &background{}
+	server, err := p.newTasks()
+	if err != nil {
+		return err
+	}
+	p.background = &background{parts: []func(context.Context) error{server.Run}}
 	return nil
+}
+
+// newTasks makes the server of webhooks and of jobs whose time is far ahead.
+func (p *process) newTasks() (*tasks.Server, error) {
+	c := p.settings.queueConfig()
+	d := tasks.Deps{
+		URL: c.URL, Prefix: c.Prefix, Errands: p.queue, Hooks: p.queue, View: p.gateway.Calls().JobJSON,
+		Registry: p.registry, Log: p.log,
+	}
+	if p.hooks.signer != nil {
+		d.Sender = webhook.NewSender(p.hooks.policy, p.hooks.signer, webhook.Options{})
+	}
+	return tasks.New(p.settings.Tasks, d)
 }
 
 // run runs all parts.

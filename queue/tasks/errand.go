@@ -46,16 +46,14 @@ func taskOf(e queue.Errand, name string) (*asynq.Task, []asynq.Option) {
 // errandOf is the errand that a task was made of.
 func errandOf(t *asynq.Task) (queue.Errand, error) {
 	id, stamp, _ := strings.Cut(string(t.Payload()), " ")
-	kind, rest, _ := strings.Cut(id, ":")
-	cut := strings.LastIndexByte(rest, ':')
-	if cut < 0 || kind != t.Type() {
-		return queue.Errand{}, fmt.Errorf("%w: %q", errMalformed, t.Payload())
-	}
-	n, err := strconv.Atoi(rest[cut+1:])
-	ms, err2 := strconv.ParseInt(stamp, 10, 64)
-	runner, err3 := queue.RunnerOf(rest[:cut])
-	if err := errors.Join(err, err2, err3); err != nil {
+	e, err := queue.ErrandOf(id)
+	ms, numberErr := strconv.ParseInt(stamp, 10, 64)
+	if err := errors.Join(err, numberErr); err != nil {
 		return queue.Errand{}, fmt.Errorf("%w: %q: %w", errMalformed, t.Payload(), err)
 	}
-	return queue.Errand{Kind: queue.ErrandKind(kind), Runner: runner, Job: rest[:cut], N: n, At: time.UnixMilli(ms).UTC()}, nil
+	if string(e.Kind) != t.Type() {
+		return queue.Errand{}, fmt.Errorf("%w: %q is of kind %q", errMalformed, t.Payload(), t.Type())
+	}
+	e.At = time.UnixMilli(ms).UTC()
+	return e, nil
 }

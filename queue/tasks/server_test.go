@@ -150,6 +150,29 @@ func TestHandlersRunTwiceHaveOneEffect(t *testing.T) {
 	}
 }
 
+// A webhook that is told again is so as if for the first time; its deliveries are
+// counted on.
+func TestRedeliveriesBeginAnew(t *testing.T) {
+	t.Parallel()
+
+	q, in := newFakeQueue(), newInbox(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	e := q.ended(in.url)
+	e.N = 15
+	hook := q.hooks[e.Job]
+	hook.Deliveries, hook.At = 15, e.At.Add(-time.Hour)
+	q.hooks[e.Job] = hook
+	s := newServer(t, ownPlace(t), q, nil)
+	for n, most := range []time.Duration{6 * time.Second, 36 * time.Second} {
+		err := s.Handle(t.Context(), e)
+		if after := tasks.RetryDelay(0, err); err == nil || tasks.IsFailure(err) || after > most || after < most/2 {
+			t.Errorf("after delivery %d: %v, again after %s", n, err, after)
+		}
+		if hook := q.hook(e.Job); hook.Deliveries != 15+n || hook.State != queue.HookPending || hook.Status != http.StatusBadGateway {
+			t.Errorf("noted %+v", hook)
+		}
+	}
+}
+
 func TestJobsThatAreGoneOrRunAgainAreNotTold(t *testing.T) {
 	t.Parallel()
 
