@@ -158,6 +158,7 @@ func (p *process) makeGateway(ctx context.Context) (shown *tasks.Reader, err err
 		Later:       p.queue,
 		Webhooks:    p.hooks.check(),
 		Tasks:       shown,
+		Schedules:   p.queue,
 		Services:    p.app.Services,
 		Background:  p.backstage,
 		Checks:      p.checks(),

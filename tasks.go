@@ -28,7 +28,11 @@ func (p *process) makeBackground() error {
 	if err != nil {
 		return err
 	}
-	p.background = &background{parts: []func(context.Context) error{server.Run}}
+	schedules, err := p.newSchedules()
+	if err != nil {
+		return err
+	}
+	p.background = &background{parts: []func(context.Context) error{server.Run, schedules}}
 	return nil
 }
 
