@@ -20,7 +20,7 @@ const module = "github.com/ekiben/ekiben"
 // that ends in /... stands for all below it. Commands and examples may import
 // anything.
 var mayImport = map[string][]string{
-	"":                        {"gateway", "worker", "queue", "queue/embedded", "queue/tasks", "queue/tasks/schedule", "internal/webhook", "runnables", "runnables/...", "internal/runnerfile", "internal/variables"},
+	"":                        {"gateway", "worker", "queue", "queue/embedded", "queue/tasks", "queue/tasks/bulk", "queue/tasks/schedule", "internal/webhook", "runnables", "runnables/...", "internal/runnerfile", "internal/variables"},
 	"tensor":                  {},
 	"batching":                {},
 	"batching/simulate":       {"batching"},
@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"queue/queuetest":         {"queue", "tensor", "internal/..."},
 	"queue/tasks":             {"queue", "internal/webhook"},
 	"worker":                  {"queue", "batching", "runnables", "tensor"},
+	"queue/tasks/bulk":        {"queue"},
 	"queue/tasks/schedule":    {"queue", "runnables"},
 	"gateway":                 {"queue", "queue/tasks", "queue/tasks/schedule", "runnables", "tensor", "gateway/..."},
 	"gateway/dashboard":       {"queue"},
@@ -57,6 +58,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/redis/go-redis/v9":                             {"queue", "queue/queuetest", "queue/tasks"},
 	"github.com/robfig/cron/v3":                                {"queue/tasks/schedule"},
+	"gocloud.dev":                                              {"queue/tasks/bulk"},
 	"github.com/hibiken/asynq":                                 {"queue/tasks"},
 	"code.dny.dev/ssrf":                                        {"internal/webhook"},
 	"github.com/standard-webhooks/standard-webhooks/libraries": {"internal/webhook"},

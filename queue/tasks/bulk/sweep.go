@@ -1,0 +1,86 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/ekiben/ekiben/queue"
+)
+
+// orphanAge is how old what nobody refers to must be to be dropped: a file may
+// have come whose batch has not been made yet.
+const orphanAge = 24 * time.Hour
+
+// Sweep drops batches whose time is over with their files, and what is stored and
+// nobody refers to any more. Any number of processes may sweep at once.
+func (e *Engine) Sweep(ctx context.Context) error {
+	needed, err := e.sweepBatches(ctx)
+	if err != nil {
+		return err
+	}
+	old := time.Now().Add(-max(orphanAge, e.config.Retention))
+	return errors.Join(
+		e.store.each(ctx, "files/", func(o *blob.ListObject) error {
+			id, _, _ := strings.Cut(strings.TrimPrefix(o.Key, "files/"), ".")
+			return e.dropOrphan(ctx, o, old, needed[id])
+		}),
+		e.store.each(ctx, "batches/", func(o *blob.ListObject) error {
+			id, _, _ := strings.Cut(strings.TrimPrefix(o.Key, "batches/"), "/")
+			return e.dropOrphan(ctx, o, old, needed[id])
+		}),
+	)
+}
+
+func (e *Engine) dropOrphan(ctx context.Context, o *blob.ListObject, old time.Time, needed bool) error {
+	if needed || o.ModTime.After(old) {
+		return nil
+	}
+	return e.store.drop(ctx, o.Key)
+}
+
+// sweepBatches drops batches whose time is over. It returns the ids of batches
+// and files that are needed.
+func (e *Engine) sweepBatches(ctx context.Context) (needed map[string]bool, err error) {
+	needed = map[string]bool{}
+	var over []queue.Batch
+	for cursor := ""; ; {
+		page, next, err := e.records.Batches(ctx, cursor, candidates)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			b := page[i]
+			if b.State.Terminal() && b.Expires.Before(time.Now()) {
+				over = append(over, b)
+				continue
+			}
+			needed[b.ID], needed[b.File] = true, true
+		}
+		if cursor = next; next == "" {
+			break
+		}
+	}
+	for _, b := range over {
+		if err := e.dropBatch(ctx, b, needed[b.File]); err != nil {
+			return nil, err
+		}
+	}
+	return needed, nil
+}
+
+// dropBatch drops what is stored of a batch and then its record, so that nothing
+// is forgotten if it is interrupted.
+func (e *Engine) dropBatch(ctx context.Context, b queue.Batch, fileNeeded bool) error {
+	err := e.store.each(ctx, partsOf(b.ID), func(o *blob.ListObject) error { return e.store.drop(ctx, o.Key) })
+	if err == nil && !fileNeeded {
+		err = errors.Join(e.store.drop(ctx, inputName(b.File)), e.store.drop(ctx, cardName(b.File)))
+	}
+	if err != nil {
+		return err
+	}
+	return e.records.DropBatch(ctx, b.ID)
+}
