@@ -41,7 +41,7 @@ type originKey struct{}
 // beyond the limits, [runnables.ErrInput] for inputs that do not fit, those of
 // the queue, and ctx's.
 func (c *Calls) Run(ctx context.Context, runner, method string, inputs []tensor.Named) (queue.Reply, runnables.MethodSpec, error) {
-	m, err := c.roster.method(ctx, runner, method)
+	m, err := c.method(ctx, runner, method)
 	if err != nil {
 		return queue.Reply{}, runnables.MethodSpec{}, err
 	}
@@ -57,7 +57,7 @@ func (c *Calls) Run(ctx context.Context, runner, method string, inputs []tensor.
 // Submit queues a call as a job and returns once it is accepted. Errors are
 // those of [Calls.Run] that come before the queue, and the queue's.
 func (c *Calls) Submit(ctx context.Context, runner, method string, inputs []tensor.Named) (queue.Job, error) {
-	m, err := c.roster.method(ctx, runner, method)
+	m, err := c.method(ctx, runner, method)
 	if err != nil {
 		return queue.Job{}, err
 	}
@@ -67,6 +67,15 @@ func (c *Calls) Submit(ctx context.Context, runner, method string, inputs []tens
 		return queue.Job{}, err
 	}
 	return c.producer.Submit(ctx, call)
+}
+
+// method finds a method that calls may name. Those of services are not: they are
+// called by their routes.
+func (c *Calls) method(ctx context.Context, runner, method string) (*method, error) {
+	if isService(runner) {
+		return nil, unknownRunner(runner)
+	}
+	return c.roster.method(ctx, runner, method)
 }
 
 // do sends an awaited call: one that needs a living worker, unless the runner

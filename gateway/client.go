@@ -49,7 +49,7 @@ func Run[T any](ctx context.Context, c *Client, runner, method string, args ...a
 }
 
 func (c *Client) run(ctx context.Context, runner, name string, args []any) ([]tensor.Named, *method, error) {
-	m, err := c.calls.roster.method(ctx, runner, name)
+	m, err := c.calls.method(ctx, runner, name)
 	if err != nil {
 		return nil, nil, err
 	}

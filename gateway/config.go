@@ -6,6 +6,8 @@ import (
 	"math"
 	"net"
 	"time"
+
+	"github.com/ekiben/ekiben/runnables"
 )
 
 // Config says how a gateway behaves. Start from [DefaultConfig].
@@ -61,6 +63,9 @@ type Config struct {
 	// limit.
 	CallerShare float64 `env:"EKIBEN_CALLER_SHARE"`
 
+	// ServiceConcurrency is how many jobs of one service this gateway runs at once.
+	ServiceConcurrency int `env:"EKIBEN_SERVICE_CONCURRENCY"`
+
 	// BodyTimeout is how long the body of a request may take to arrive.
 	BodyTimeout time.Duration `env:"EKIBEN_BODY_TIMEOUT"`
 
@@ -101,8 +106,10 @@ func DefaultConfig() Config {
 		MaxInFlightBytes: 1 << 30,
 		MaxConnections:   16384,
 		CallerShare:      0.875,
-		BodyTimeout:      30 * time.Second,
-		DrainTimeout:     30 * time.Second,
+
+		ServiceConcurrency: 16,
+		BodyTimeout:        30 * time.Second,
+		DrainTimeout:       30 * time.Second,
 	}
 }
 
@@ -138,6 +145,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxInFlightBytes < 2*c.MaxBody {
 		fault("most bytes in flight is %d, want at least twice the largest body, %d", c.MaxInFlightBytes, c.MaxBody)
+	}
+	if c.ServiceConcurrency < 1 || c.ServiceConcurrency > runnables.MaxReplicas {
+		fault("service concurrency is %d, want 1 to %d", c.ServiceConcurrency, runnables.MaxReplicas)
 	}
 	if c.BodyTimeout < time.Millisecond {
 		fault("body timeout is %s, want at least 1ms", c.BodyTimeout)

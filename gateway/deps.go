@@ -35,7 +35,7 @@ type Deps struct {
 	// Health tells whether the queue can be used. Required.
 	Health health
 
-	// Later knows what becomes of jobs in the course of time.
+	// Later knows what becomes of jobs in the course of time. Required.
 	Later slowPath
 
 	// Webhooks says why a URL may not be told about jobs, or nil if it may. If
@@ -50,6 +50,12 @@ type Deps struct {
 
 	// Services are the Go services of this binary.
 	Services []Service
+
+	// Background makes what runs the jobs of the services in this process, as a
+	// worker does its runners: as instances of runnables. What it makes is run by
+	// [Gateway.Serve]; told to stop it must end within the drain timeout. If
+	// Background is nil, other gateways that have the services run the jobs.
+	Background background
 
 	// Checks must all pass for /readyz to say yes, by name.
 	Checks map[string]func(context.Context) error

@@ -59,7 +59,7 @@ func (g *Gateway) getDocs(r *request) error {
 			v.Services = append(v.Services, serviceDoc{s.Name, api.Route, api.curl(base)})
 		}
 	}
-	for _, found := range g.roster.sorted() {
+	for _, found := range g.roster.callable() {
 		doc := runnerDoc{Name: found.spec.Runner, Runnable: found.spec.Runnable}
 		for _, s := range found.spec.Methods {
 			doc.Methods = append(doc.Methods, found.methods[s.Name].doc(base))

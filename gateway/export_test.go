@@ -49,6 +49,7 @@ var (
 	_ gates       = (*queue.Queue)(nil)
 	_ directory   = (*queue.Queue)(nil)
 	_ health      = (*queue.Queue)(nil)
+	_ slowPath    = (*queue.Queue)(nil)
 )
 
 // Ask is a call with what these headers ask for.
@@ -87,3 +88,6 @@ func LaterOf(h http.Header) (Later, error) {
 	l, err := laterOf(h)
 	return Later{l.retries, l.delay, l.at, l.webhook}, err
 }
+
+// MethodOfRoute is methodOfRoute.
+func MethodOfRoute(route string) string { return methodOfRoute(route) }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ekiben/ekiben/gateway/dashboard"
@@ -42,6 +43,12 @@ type Gateway struct {
 	inFlight        atomic.Int64
 	memory, answers budget
 
+	// serveJobs runs the jobs of services until its context is done; nil if nothing
+	// does. jobMetrics are its metrics: in a process that has a worker too there are
+	// others of the same names.
+	serveJobs  func(context.Context) error
+	jobMetrics *prometheus.Registry
+
 	// draining is set once, by Serve.
 	draining atomic.Bool
 
@@ -64,7 +71,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	g := &Gateway{config: c, deps: d, log: log, metrics: m, door: door, origins: http.NewCrossOriginProtection()}
+	g := &Gateway{config: c, deps: d, log: log, metrics: m, door: door, origins: http.NewCrossOriginProtection(), jobMetrics: prometheus.NewRegistry()}
 	if g.callers, err = newCallers(c); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
@@ -93,6 +100,9 @@ func New(c Config, d Deps) (*Gateway, error) {
 	g.router.JSONSerializer = answers{}
 	if err := g.routes(); err != nil {
 		return nil, fmt.Errorf("gateway: services: %w", err)
+	}
+	if err := g.backstage(); err != nil {
+		return nil, fmt.Errorf("gateway: jobs of services: %w", err)
 	}
 	return g, nil
 }
@@ -123,7 +133,7 @@ func (d Deps) validate() error {
 	var errs []error
 	for name, missing := range map[string]bool{
 		"producer": d.Producer == nil, "jobs": d.Jobs == nil, "directory": d.Directory == nil,
-		"health": d.Health == nil, "keeper": d.Keeper == nil, "dead letters": d.DeadLetters == nil, "gates": d.Gates == nil, "registry": d.Registry == nil,
+		"health": d.Health == nil, "keeper": d.Keeper == nil, "dead letters": d.DeadLetters == nil, "gates": d.Gates == nil, "later": d.Later == nil, "registry": d.Registry == nil,
 	} {
 		if missing {
 			errs = append(errs, fmt.Errorf("%s is missing", name))

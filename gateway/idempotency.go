@@ -97,7 +97,7 @@ func (g *Gateway) putJob(r *request) error {
 	if query["runner"] == "" || query["method"] == "" {
 		return &Problem{Code: CodeInvalidInput, Detail: "say what to run: PUT /v1/jobs/{id}?runner=RUNNER&method=METHOD"}
 	}
-	m, err := g.roster.method(r.Request().Context(), query["runner"], query["method"])
+	m, err := g.calls.method(r.Request().Context(), query["runner"], query["method"])
 	if err != nil {
 		return err
 	}

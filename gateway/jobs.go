@@ -59,6 +59,9 @@ func (g *Gateway) outcome(r *request, m *method, job queue.Job, f form) error {
 	if err != nil {
 		return err
 	}
+	if isService(job.Runner) {
+		return g.replyOfService(r, reply)
+	}
 	return g.reply(r, m, reply, f)
 }
 
@@ -109,7 +112,7 @@ func (g *Gateway) getResult(r *request) error {
 	}
 	m := g.methodOf(r, job)
 	f := formJSON
-	if job.State == queue.Succeeded {
+	if job.State == queue.Succeeded && !isService(job.Runner) {
 		if f, err = negotiate(m, acceptsOf(r.Request().Header), job.Rows); err != nil {
 			return err
 		}

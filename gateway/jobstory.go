@@ -41,9 +41,6 @@ type webhookView struct {
 // story reads what has become of a job. What is dropped meanwhile is left out.
 func (g *Gateway) story(ctx context.Context, j queue.Job, chosen string) (jobStory, error) {
 	s := jobStory{jobView: g.roster.viewOf(j, chosen)}
-	if g.deps.Later == nil {
-		return s, nil
-	}
 	if j.Attempt > 0 {
 		tries, err := g.deps.Later.Tries(ctx, j.ID)
 		if err != nil && !errors.Is(err, queue.ErrUnknownJob) {

@@ -158,9 +158,6 @@ func (g *Gateway) postpone(ctx context.Context, l *later, call *queue.Call, poli
 	if l.at.IsZero() {
 		return nil
 	}
-	if g.deps.Later == nil {
-		return &Problem{Code: CodeInvalidInput, Detail: headerAt + " is not taken here"}
-	}
 	now, err := g.deps.Later.Now(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the time: %w", err)

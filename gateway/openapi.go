@@ -34,7 +34,7 @@ func (g *Gateway) openAPI() object {
 	}))}
 	paths["/v1/runners/{runner}"] = object{"get": operation("getRunner", "Describe a runner.", []any{pathParameter("runner")},
 		answer("The runner.", reference("schemas", "Runner")))}
-	for _, found := range g.roster.sorted() {
+	for _, found := range g.roster.callable() {
 		for _, s := range found.spec.Methods {
 			m := found.methods[s.Name]
 			paths[m.url()] = object{"post": m.operation()}
@@ -49,7 +49,7 @@ func (g *Gateway) openAPI() object {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "Ekiben", "version": "1",
-			"description": "Runs models. A run is answered at once, or becomes a job with Prefer: respond-async or Prefer: wait=n, or by a name of the client's: an Idempotency-Key or the id of a PUT.",
+			"description": "Runs models. A run is answered at once, or becomes a job with Prefer: respond-async or Prefer: wait=n, or by a name of the client's, an Idempotency-Key or the id of a PUT, or by asking for a later time, further attempts, or a webhook. So is a request to a service.",
 		},
 		"paths":      paths,
 		"components": components(),
@@ -181,8 +181,10 @@ func (a API) operation(service string) object {
 	for _, media := range answerTypes(a.out) {
 		results[media] = object{"schema": goSchema(a.out, media)}
 	}
-	op := operation("serve"+strings.ReplaceAll(a.Route, "/", "."), fmt.Sprintf("POST %s of service %s.", a.Route, service), nil,
-		object{"200": object{"description": "The answer.", "content": results}})
+	op := operation("serve"+strings.ReplaceAll(a.Route, "/", "."), fmt.Sprintf("POST %s of service %s.", a.Route, service), callParameters(), object{
+		"200": object{"description": "The answer.", "content": results},
+		"202": accepted("The request is a job now."),
+	})
 	op["tags"] = []string{service}
 	op["requestBody"] = object{"required": true, "content": body}
 	return op

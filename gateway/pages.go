@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ekiben/ekiben/gateway/dashboard"
@@ -73,7 +74,7 @@ func (g *Gateway) getStyle(r *request) error {
 
 // getMetrics makes the handler of GET /metrics.
 func (g *Gateway) getMetrics() handler {
-	h := promhttp.HandlerFor(g.deps.Registry, promhttp.HandlerOpts{})
+	h := promhttp.HandlerFor(prometheus.Gatherers{g.deps.Registry, g.jobMetrics}, promhttp.HandlerOpts{})
 	return func(r *request) error {
 		h.ServeHTTP(r.Response(), r.Request())
 		return nil

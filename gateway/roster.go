@@ -65,6 +65,11 @@ func (r *roster) sorted() []*runner {
 	})
 }
 
+// callable are those that clients call by their names.
+func (r *roster) callable() []*runner {
+	return slices.DeleteFunc(r.sorted(), func(found *runner) bool { return isService(found.spec.Runner) })
+}
+
 // runner finds a runner. One that is not known yet is looked up, within limits
 // that keep a flood of unknown names from the queue.
 func (r *roster) runner(ctx context.Context, name string) (*runner, error) {

@@ -87,12 +87,23 @@ func (g *Gateway) wanted(r *request, m *method, named bool) (wanted, error) {
 
 // method finds the method that the path names.
 func (g *Gateway) method(r *request) (*method, error) {
-	found, err := g.roster.runner(r.Request().Context(), r.param("runner"))
+	found, err := g.runnerNamed(r)
 	if err != nil {
 		return nil, err
 	}
-	r.runner = found
 	return found.method(r.param("method"))
+}
+
+// runnerNamed finds the runner that the path names; those of services are called
+// by their routes.
+func (g *Gateway) runnerNamed(r *request) (*runner, error) {
+	name := r.param("runner")
+	if isService(name) {
+		return nil, unknownRunner(name)
+	}
+	found, err := g.roster.runner(r.Request().Context(), name)
+	r.runner = found
+	return found, err
 }
 
 // reply answers with the outputs of a call and where its time went.

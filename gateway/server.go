@@ -48,6 +48,7 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 	defer end(nil)
 	server := g.server(work)
 
+	jobs := g.startJobs(work)
 	failed := make(chan error, 2)
 	go func() { failed <- g.Run(work) }()
 	go func() { failed <- server.Serve(netutil.LimitListener(listener, g.config.MaxConnections)) }()
@@ -56,14 +57,16 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 	pending := 2
 	select {
 	case <-ctx.Done():
+	case <-jobs.ended:
 	case err = <-failed: // neither ends by itself unless it failed
 		pending--
 	}
 	if err == nil {
-		g.drain(work, end, server)
+		g.drain(work, end, server, jobs)
 	} else {
 		err = errors.Join(err, server.Close())
 	}
+	err = errors.Join(err, jobs.stop())
 	end(errDraining)
 	for range pending {
 		if more := <-failed; !errors.Is(more, http.ErrServerClosed) {
@@ -88,17 +91,54 @@ func (g *Gateway) server(base context.Context) *http.Server {
 	}
 }
 
-// drain ends the server: no new connections, then the requests, at last those
-// that take too long.
-func (g *Gateway) drain(work context.Context, end context.CancelCauseFunc, server *http.Server) {
+// backstageJobs are the jobs of services that run in this process.
+type backstageJobs struct {
+	cancel context.CancelFunc
+	// ended is closed when they have; err is why, set before.
+	ended chan struct{}
+	err   error
+}
+
+// startJobs begins to run the jobs of services. If nothing does, it never ends by
+// itself.
+func (g *Gateway) startJobs(work context.Context) *backstageJobs {
+	ctx, cancel := context.WithCancel(work)
+	jobs := &backstageJobs{cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(jobs.ended)
+		if g.serveJobs == nil {
+			<-ctx.Done()
+			return
+		}
+		jobs.err = g.serveJobs(ctx)
+	}()
+	return jobs
+}
+
+// stop tells them to end and waits until they have.
+func (j *backstageJobs) stop() error {
+	j.cancel()
+	<-j.ended
+	if j.err != nil {
+		return fmt.Errorf("jobs of services: %w", j.err)
+	}
+	return nil
+}
+
+// drain ends the server: no new connections, then the requests and the jobs of
+// services, at last the requests that take too long. Jobs call runners, so they
+// end before what takes their replies in.
+func (g *Gateway) drain(work context.Context, end context.CancelCauseFunc, server *http.Server, jobs *backstageJobs) {
 	g.draining.Store(true)
 	g.log.InfoContext(work, "gateway drains", "delay", g.config.DrainDelay, "timeout", g.config.DrainTimeout)
 	time.Sleep(g.config.DrainDelay)
+	jobs.cancel()
 	bounded, cancel := context.WithTimeout(work, g.config.DrainTimeout)
 	defer cancel()
 	if server.Shutdown(bounded) == nil {
 		return
 	}
+	<-jobs.ended
 	end(errDraining)
 	last, cancel := context.WithTimeout(context.WithoutCancel(work), farewell)
 	defer cancel()

@@ -128,19 +128,31 @@ func answerTypes(t reflect.Type) []string {
 	return bodyTypes(t)
 }
 
-// serve answers a request to a service.
-func (g *Gateway) serve(api API) handler {
+// chooseMedia is the media type that a client likes best, the first among equals.
+func chooseMedia(r *request, offers []string) (string, error) {
+	accepted := acceptsOf(r.Request().Header)
+	media, quality := "", 0.0
+	for _, offer := range offers {
+		if q := accepted.quality(offer); q > quality {
+			media, quality = offer, q
+		}
+	}
+	if media == "" {
+		return "", &Problem{Code: CodeNotAcceptable, Detail: "the answer can be had as " + list(offers), Offers: offers}
+	}
+	return media, nil
+}
+
+// serve answers a request to a service. m is the method that its jobs run.
+func (g *Gateway) serve(api API, m *method) handler {
 	offers := answerTypes(api.out)
 	return func(r *request) error {
-		accepted := acceptsOf(r.Request().Header)
-		media, quality := "", 0.0
-		for _, offer := range offers {
-			if q := accepted.quality(offer); q > quality {
-				media, quality = offer, q
-			}
+		media, err := chooseMedia(r, offers)
+		if err != nil {
+			return err
 		}
-		if media == "" {
-			return &Problem{Code: CodeNotAcceptable, Detail: "the answer can be had as " + list(offers), Offers: offers}
+		if taken, err := g.submitService(r, api, m); taken {
+			return err
 		}
 		b, err := g.body(r)
 		if err != nil {
@@ -157,21 +169,36 @@ func (g *Gateway) serve(api API) handler {
 
 // answer sends what a service's function returned.
 func (g *Gateway) answer(r *request, media string, out reflect.Value) error {
-	var raw []byte
+	raw, err := encodeAnswer(media, out)
+	if err != nil {
+		return err
+	}
+	return g.sendAnswer(r, media, raw)
+}
+
+// encodeAnswer writes what a service's function returned.
+func encodeAnswer(media string, out reflect.Value) ([]byte, error) {
 	switch media {
 	case mediaText:
-		raw, media = []byte(out.String()), textUTF8
+		return []byte(out.String()), nil
 	case mediaOctets:
-		raw = out.Bytes()
-	default:
-		var value any
-		if out.IsValid() {
-			value = out.Interface()
-		}
-		var err error
-		if raw, err = marshal(value); err != nil {
-			return fmt.Errorf("encode the answer: %w", err)
-		}
+		return out.Bytes(), nil
+	}
+	var value any
+	if out.IsValid() {
+		value = out.Interface()
+	}
+	raw, err := marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode the answer: %w", err)
+	}
+	return raw, nil
+}
+
+// sendAnswer sends an answer that is encoded.
+func (g *Gateway) sendAnswer(r *request, media string, raw []byte) error {
+	if media == mediaText {
+		media = textUTF8
 	}
 	if err := r.answer.take(int64(len(raw))); err != nil {
 		return err
@@ -208,8 +235,20 @@ func (g *Gateway) serviceRoutes() error {
 				continue
 			}
 			taken = append(taken, api.Route)
-			g.router.POST(api.Route, g.handleBody(api.Route, g.serve(api)))
 		}
 	}
-	return errors.Join(errs...)
+	errs = append(errs, validateServices(g.deps.Services))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, s := range g.deps.Services {
+		methods, err := g.roster.serviceMethods(s)
+		if err != nil {
+			return err
+		}
+		for i, api := range s.APIs {
+			g.router.POST(api.Route, g.handleBody(api.Route, g.serve(api, methods[i])))
+		}
+	}
+	return nil
 }

@@ -48,7 +48,7 @@ func (c *Calls) SubmitBody(ctx context.Context, s Submission) (queue.Job, error)
 	if int64(len(s.Body)) > c.maxBody {
 		return queue.Job{}, tooLarge(c.maxBody)
 	}
-	m, err := c.roster.method(ctx, s.Runner, s.Method)
+	m, err := c.method(ctx, s.Runner, s.Method)
 	if err != nil {
 		return queue.Job{}, err
 	}
@@ -107,6 +107,10 @@ func (c *Calls) resultJSON(ctx context.Context, id string) (status int, body []b
 	reply, err := resultOf(ctx, c.jobs, job)
 	if err != nil {
 		return 0, nil, err
+	}
+	if isService(job.Runner) {
+		body, err = jsonOfService(reply)
+		return http.StatusOK, body, err
 	}
 	m, err := c.roster.method(ctx, job.Runner, job.Method)
 	if err != nil {

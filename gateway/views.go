@@ -80,7 +80,7 @@ func (m *method) url() string { return "/v1/runners/" + m.runner.spec.Runner + "
 // what is known.
 func (g *Gateway) getRunners(r *request) error {
 	views := []runnerView{}
-	all := g.roster.sorted()
+	all := g.roster.callable()
 	err := g.roster.look(r.Request().Context(), all)
 	for _, found := range all {
 		v, known := found.view()
@@ -95,11 +95,10 @@ func (g *Gateway) getRunners(r *request) error {
 
 // getRunner answers GET /v1/runners/{runner}.
 func (g *Gateway) getRunner(r *request) error {
-	found, err := g.roster.runner(r.Request().Context(), r.param("runner"))
+	found, err := g.runnerNamed(r)
 	if err != nil {
 		return err
 	}
-	r.runner = found
 	err = g.roster.look(r.Request().Context(), []*runner{found})
 	v, known := found.view()
 	if !known {
