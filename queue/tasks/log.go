@@ -11,7 +11,7 @@ import (
 type asynqLog struct{ log *slog.Logger }
 
 func (l asynqLog) write(level slog.Level, args []any) {
-	l.log.LogAttrs(context.Background(), level, "asynq", slog.String("says", fmt.Sprint(args...)))
+	l.log.Log(context.Background(), level, "asynq", "says", fmt.Sprint(args...))
 }
 
 // Debug writes a debug line.

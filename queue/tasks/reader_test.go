@@ -131,7 +131,7 @@ func TestTasksWithoutALeaseAreGivenBack(t *testing.T) {
 			}
 			c := client(t, at)
 			key := func(part string) string { return "asynq:{" + at.prefix + "-tasks}:" + part }
-			if id := c.RPopLPush(t.Context(), key("pending"), key("active")).Val(); id != e.ID() {
+			if id := c.LMove(t.Context(), key("pending"), key("active"), "RIGHT", "LEFT").Val(); id != e.ID() {
 				t.Fatalf("asynq's list has %q", id)
 			}
 			c.HSet(t.Context(), key("t:"+e.ID()), "state", "active")

@@ -205,6 +205,7 @@ func TestWebhooksOutliveProcessesAtEveryStep(t *testing.T) {
 	}{
 		"the errand is written": {func(*testing.T, *tasks.Server, *fakeQueue, queue.Errand) {}, 1},
 		"asynq has it, it is not removed": {func(t *testing.T, s *tasks.Server, q *fakeQueue, _ queue.Errand) {
+			t.Helper()
 			q.change(func() { q.keepErrands = true })
 			if _, err := s.Flush(t.Context()); !errors.Is(err, queue.ErrUnavailable) {
 				t.Fatal(err)
@@ -212,6 +213,7 @@ func TestWebhooksOutliveProcessesAtEveryStep(t *testing.T) {
 			q.change(func() { q.keepErrands = false })
 		}, 1},
 		"it is told, that is not noted": {func(t *testing.T, s *tasks.Server, q *fakeQueue, e queue.Errand) {
+			t.Helper()
 			ctx, kill := context.WithCancel(t.Context())
 			q.change(func() { q.noteErr = func(int) error { kill(); return queue.ErrUnavailable } })
 			if err := s.Handle(ctx, e); !errors.Is(err, queue.ErrUnavailable) {
@@ -220,6 +222,7 @@ func TestWebhooksOutliveProcessesAtEveryStep(t *testing.T) {
 			q.change(func() { q.noteErr = nil })
 		}, 2},
 		"that is noted, asynq does not know": {func(t *testing.T, s *tasks.Server, _ *fakeQueue, e queue.Errand) {
+			t.Helper()
 			if _, err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
