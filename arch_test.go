@@ -56,11 +56,11 @@ var mayImport = map[string][]string{
 // onlyIn lists, for libraries that have one home, where that is. A library
 // counts with all packages below it.
 var onlyIn = map[string][]string{
-	"github.com/redis/go-redis/v9":                             {"queue", "queue/queuetest", "queue/tasks"},
-	"github.com/robfig/cron/v3":                                {"queue/tasks/schedule"},
-	"gocloud.dev":                                              {"queue/tasks/bulk"},
-	"github.com/hibiken/asynq":                                 {"queue/tasks"},
-	"code.dny.dev/ssrf":                                        {"internal/webhook"},
+	"github.com/redis/go-redis/v9": {"queue", "queue/queuetest", "queue/tasks"},
+	"github.com/robfig/cron/v3":    {"queue/tasks/schedule"},
+	"gocloud.dev":                  {"queue/tasks/bulk"},
+	"github.com/hibiken/asynq":     {"queue/tasks"},
+	"code.dny.dev/ssrf":            {"internal/webhook"},
 	"github.com/standard-webhooks/standard-webhooks/libraries": {"internal/webhook"},
 	"github.com/alicebob/miniredis/v2":                         {"queue/embedded"},
 	"github.com/labstack/echo/v4":                              {"gateway", "loadtest/bench"},

@@ -82,7 +82,8 @@ func TestAScheduleIsAddedAsItsFlagsSay(t *testing.T) {
 		t.Errorf("sent %s\nwant %s\nprinted %s", got, want, &out)
 	}
 	for _, args := range [][]string{
-		{"schedules", "add", "a", "r", "m"}, {"schedules", "add", "a", "r", "--cron", "@daily"},
+		{"schedules", "add", "a", "r", "m"},
+		{"schedules", "add", "a", "r", "--cron", "@daily"},
 		{"schedules", "add", "a", "r", "m", "--cron", "@daily", "--json", "{"},
 	} {
 		if err := ekiben.Execute(t.Context(), io.Discard, io.Discard, append(args, "--url", server.URL)...); err == nil {

@@ -1,6 +1,10 @@
 package gateway
 
-import "github.com/ekiben/ekiben/runnables"
+import (
+	"maps"
+
+	"github.com/ekiben/ekiben/runnables"
+)
 
 // schedulePaths are the routes of schedules in the OpenAPI document.
 func schedulePaths() object {
@@ -34,7 +38,7 @@ func momentSchema() object { return object{"type": "string", "format": "date-tim
 // scheduleSchema is a schedule with some properties more.
 func scheduleSchema(properties object, required ...string) object {
 	described := func(kind, description string) object { return object{"type": kind, "description": description} }
-	for property, schema := range (object{
+	maps.Copy(properties, object{
 		"name": typed("string"), "runner": typed("string"), "method": typed("string"),
 		"cron":      described("string", "Five fields (minute hour day-of-month month day-of-week), @hourly, @daily, @weekly, @monthly, @yearly or @every 90s."),
 		"time_zone": object{"type": "string", "default": "UTC", "description": "The IANA name of a zone."},
@@ -49,8 +53,6 @@ func scheduleSchema(properties object, required ...string) object {
 			"type": "string", "enum": []string{"skip", "once", "all"}, "default": "once",
 			"description": "What is run of ticks that nobody was there for: none, the latest, or all, up to 100.",
 		},
-	}) {
-		properties[property] = schema
-	}
+	})
 	return object{"type": "object", "properties": properties, "required": required}
 }

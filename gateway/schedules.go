@@ -53,8 +53,8 @@ func (g *Gateway) scheduleRoutes() {
 	g.get("/v1/schedules/:name", g.handle(routeSchedules, g.getSchedule))
 	e.PUT("/v1/schedules/:name", g.handleBody(routeSchedules, g.admin(g.putSchedule)))
 	e.DELETE("/v1/schedules/:name", g.handle(routeSchedules, g.admin(g.dropSchedule)))
-	e.POST("/v1/schedules/:name/pause", g.handle(routeSchedules, g.admin(g.setPaused("paused", schedule.Book.Pause))))
-	e.POST("/v1/schedules/:name/resume", g.handle(routeSchedules, g.admin(g.setPaused("resumed", schedule.Book.Resume))))
+	e.POST("/v1/schedules/:name/pause", g.handle(routeSchedules, g.admin(g.setPaused(schedule.Book.Pause))))
+	e.POST("/v1/schedules/:name/resume", g.handle(routeSchedules, g.admin(g.setPaused(schedule.Book.Resume))))
 }
 
 // book changes schedules.
@@ -170,7 +170,7 @@ func (g *Gateway) dropSchedule(r *request) error {
 
 // setPaused answers POST /v1/schedules/{name}/pause and resume with the schedule as
 // it is then.
-func (g *Gateway) setPaused(what string, change func(schedule.Book, context.Context, string) (queue.Schedule, error)) handler {
+func (g *Gateway) setPaused(change func(schedule.Book, context.Context, string) (queue.Schedule, error)) handler {
 	return func(r *request) error {
 		book, err := g.book()
 		if err != nil {
@@ -181,7 +181,7 @@ func (g *Gateway) setPaused(what string, change func(schedule.Book, context.Cont
 		if err != nil {
 			return err
 		}
-		g.log.InfoContext(ctx, "a schedule was "+what, "schedule", s.Name)
+		g.log.InfoContext(ctx, "a schedule was paused or resumed", "schedule", s.Name, "paused", s.Paused)
 		return g.answerSchedule(r, http.StatusOK, s)
 	}
 }

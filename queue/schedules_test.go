@@ -48,6 +48,7 @@ func TestAScheduleIsKeptAsItIs(t *testing.T) {
 	t.Parallel()
 	for kind, q := range scheduleQueues(t) {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			ctx := t.Context()
 			put, err := q.PutSchedule(ctx, aSchedule("b"))
 			if err != nil || put.Rev == "" {
@@ -83,6 +84,7 @@ func TestWhoHasReadAScheduleLongAgoDoesNotChangeIt(t *testing.T) {
 	t.Parallel()
 	for kind, q := range scheduleQueues(t) {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			ctx := t.Context()
 			first, err := q.PutSchedule(ctx, aSchedule("a"))
 			if err != nil {

@@ -58,8 +58,13 @@ func TestNoTickIsForgottenHoweverLongItStoodStill(t *testing.T) {
 		span time.Duration
 		all  int
 	}{
-		{"@every 1s", 5 * time.Second, 5}, {"@every 1s", 11 * time.Second, 11}, {"@every 1s", 111 * time.Second, 111}, {"@every 1s", time.Hour, 3600},
-		{"* * * * *", 99 * time.Minute, 99}, {"* * * * *", 24 * time.Hour, 1440}, {"0 * * * *", 365 * 24 * time.Hour, 8760},
+		{"@every 1s", 5 * time.Second, 5},
+		{"@every 1s", 11 * time.Second, 11},
+		{"@every 1s", 111 * time.Second, 111},
+		{"@every 1s", time.Hour, 3600},
+		{"* * * * *", 99 * time.Minute, 99},
+		{"* * * * *", 24 * time.Hour, 1440},
+		{"0 * * * *", 365 * 24 * time.Hour, 8760},
 	} {
 		for rule, late := range map[queue.Missed]int{queue.MissedSkip: 0, queue.MissedOnce: 1, queue.MissedAll: 100} {
 			t.Run(fmt.Sprint(tt, rule), func(t *testing.T) {

@@ -121,7 +121,7 @@ func (m *memory) made() int {
 }
 
 // is is a schedule as it is kept.
-func (m *memory) is(t testing.TB, name string) queue.Schedule {
+func (m *memory) is(t *testing.T, name string) queue.Schedule {
 	t.Helper()
 	s, err := m.Schedule(t.Context(), name)
 	if err != nil {
@@ -131,7 +131,7 @@ func (m *memory) is(t testing.TB, name string) queue.Schedule {
 }
 
 // define makes a schedule of a definition that is right.
-func define(t testing.TB, d schedule.Definition) queue.Schedule {
+func define(t *testing.T, d schedule.Definition) queue.Schedule {
 	t.Helper()
 	if d.Runner == "" {
 		d.Runner, d.Method = "r", "m"
@@ -144,7 +144,7 @@ func define(t testing.TB, d schedule.Definition) queue.Schedule {
 }
 
 // put sets a schedule.
-func put(t testing.TB, store schedule.Store, d schedule.Definition) queue.Schedule {
+func put(t *testing.T, store schedule.Store, d schedule.Definition) queue.Schedule {
 	t.Helper()
 	s, _, err := schedule.Book{Store: store}.Set(t.Context(), define(t, d))
 	if err != nil {

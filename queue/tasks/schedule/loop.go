@@ -58,18 +58,16 @@ func NewLoop(store Store, submit submitter, log *slog.Logger) *Loop {
 func (l *Loop) Run(ctx context.Context) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
-	for {
-		err := l.Turn(ctx)
-		if ctx.Err() != nil {
-			return nil
+	for ctx.Err() == nil {
+		if err := l.Turn(ctx); ctx.Err() == nil {
+			l.tell(ctx, "", err)
 		}
-		l.tell(ctx, "", err)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-tick.C:
 		}
 	}
+	return nil
 }
 
 // Turn does what is due now, once. The error is why it could not be found out;
@@ -87,8 +85,8 @@ func (l *Loop) Turn(ctx context.Context) error {
 	there := map[string]bool{"": true}
 	for _, s := range all {
 		there[s.Name] = true
-		if ctx.Err() != nil {
-			return nil
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("schedules: %w", err)
 		}
 		if !l.isDue(s, now) {
 			continue

@@ -16,7 +16,7 @@ import (
 )
 
 // turn does what is due at a moment, and fails if that cannot be found out.
-func turn(t testing.TB, l *schedule.Loop, m *memory, at string) {
+func turn(t *testing.T, l *schedule.Loop, m *memory, at string) {
 	t.Helper()
 	m.set(moment(t, at))
 	if err := l.Turn(t.Context()); err != nil {
