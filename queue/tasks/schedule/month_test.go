@@ -132,10 +132,10 @@ func wanted(t *testing.T, all []schedule.Definition, from time.Time) map[string]
 // and are killed at random: every tick has one job.
 func TestEveryTickOfAMonthHasOneJobWhoeverDies(t *testing.T) {
 	t.Parallel()
-	for month, loops := range map[time.Month]int{time.March: 2, time.October: 3, time.November: 3} {
-		t.Run(fmt.Sprint(month, loops), func(t *testing.T) {
+	for in, loops := range map[time.Month]int{time.March: 2, time.October: 3, time.November: 3} {
+		t.Run(fmt.Sprint(in, loops), func(t *testing.T) {
 			t.Parallel()
-			from := time.Date(2026, month, 1, 0, 0, 0, 0, time.UTC)
+			from := time.Date(2026, in, 1, 0, 0, 0, 0, time.UTC)
 			all := []schedule.Definition{
 				{Name: "night", Cron: "30 2 * * *", TimeZone: "Europe/Berlin", Missed: "all"},
 				{Name: "york", Cron: "*/20 1-3 * * *", TimeZone: "America/New_York", Missed: "all"},
