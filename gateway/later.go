@@ -124,7 +124,7 @@ func webhookOf(value string) (queue.Webhook, error) {
 	if !ok || !closed {
 		return queue.Webhook{}, invalidWebhook(value)
 	}
-	for _, name := range strings.Split(list, ",") {
+	for name := range strings.SplitSeq(list, ",") {
 		event := queue.State(strings.Trim(name, " \t"))
 		if !event.Terminal() || slices.Contains(w.Events, event) {
 			return queue.Webhook{}, invalidWebhook(value)

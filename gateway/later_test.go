@@ -56,8 +56,10 @@ func TestACallThatAsksForWhatOnlyJobsHaveIsAJob(t *testing.T) {
 		{"a time that is over", "Ekiben-At", "2026-10-01T09:59:59Z", 0, none, queue.Webhook{}},
 		{"a webhook", "Ekiben-Webhook", "https://example.com/h", 0, none, hook()},
 		{"one event", "Ekiben-Webhook", `https://example.com/h;events="failed"`, 0, none, hook(queue.Failed)},
-		{"all events", "Ekiben-Webhook", "https://example.com/h\t; events=\"succeeded, failed ,canceled,expired\" ", 0, none,
-			hook(queue.Succeeded, queue.Failed, queue.Canceled, queue.Expired)},
+		{
+			"all events", "Ekiben-Webhook", "https://example.com/h\t; events=\"succeeded, failed ,canceled,expired\" ", 0, none,
+			hook(queue.Succeeded, queue.Failed, queue.Canceled, queue.Expired),
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -242,6 +242,10 @@ func TestAServicesJobFailsOfWhatItsFunctionSays(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAServicesJobThatIsCutOffSaysSo(t *testing.T) {
+	t.Parallel()
 	s := newTheater(t, func(ctx context.Context, _ *gateway.Client, _ string) (string, error) { return "", ctx.Err() })
 	s.post(t, "x", "Prefer", "respond-async", "Content-Type", "text/plain")
 	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
@@ -310,7 +314,10 @@ func TestServicesNeedNamesOfTheirOwn(t *testing.T) {
 		return []gateway.API{gateway.HandleFunc(route, same[string])}
 	}
 	_, err := gateway.New(gateway.DefaultConfig(), setup{services: []gateway.Service{
-		{Name: "twice", APIs: api("/a")}, {Name: "twice", APIs: api("/b")}, {Name: "", APIs: api("/c")}, {Name: "A b", APIs: api("/d")},
+		{Name: "twice", APIs: api("/a")},
+		{Name: "twice", APIs: api("/b")},
+		{Name: "", APIs: api("/c")},
+		{Name: "A b", APIs: api("/d")},
 		{Name: strings.Repeat("x", 56), APIs: api("/e")},
 	}}.deps(newFakeQueue()))
 	if err == nil {

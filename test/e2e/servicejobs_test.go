@@ -166,3 +166,45 @@ func TestACanceledJobOfAServiceIsStopped(t *testing.T) {
 		t.Errorf("the job is %s, its function ended %d times", state(t, job), files.count("ended"))
 	}
 }
+
+func TestAJobOfAServiceIsTriedAgainAndTellsOfIt(t *testing.T) {
+	t.Parallel()
+
+	c := newCluster(t, "runners: []")
+	c.binary = slowService
+	_, base := c.gateway()
+	files := newStage(t)
+	files.proceed(t)
+	order := fmt.Sprintf(`{"notes":%q,"wait_for":%q,"fail":1}`, files.notes, files.waitFor)
+	a := post(t, base+"/slow", order, "Content-Type", "application/json", "Ekiben-Retry", "2")
+	if a.status != http.StatusAccepted {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	job := base + a.header.Get("Location")
+	if a := get(t, job+"/result", "Prefer", "wait=30"); a.status != http.StatusOK {
+		t.Fatalf("the result is %d %s", a.status, a.body)
+	}
+	var j struct {
+		State       string
+		Attempt     int
+		RetriesLeft int `json:"retries_left"`
+		Attempts    []struct {
+			At    string
+			Error struct {
+				Code, Message string
+				Retryable     bool
+			}
+		}
+	}
+	a = get(t, job)
+	if err := json.Unmarshal([]byte(a.body), &j); err != nil || j.State != "succeeded" || j.Attempt != 1 || j.RetriesLeft != 1 || len(j.Attempts) != 1 {
+		t.Fatalf("the job is %s, %v", a.body, err)
+	}
+	if first := j.Attempts[0]; first.At == "" || !first.Error.Retryable || !strings.Contains(first.Error.Message, "come again") {
+		t.Errorf("the first attempt is %+v", first)
+	}
+	if n := files.count("began"); n != 2 {
+		t.Errorf("the function began %d times, want 2", n)
+	}
+	c.rest("service.slow")
+}

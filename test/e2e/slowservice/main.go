@@ -3,12 +3,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/ekiben/ekiben"
+	"github.com/ekiben/ekiben/gateway"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/runnables/echo"
 )
@@ -19,6 +21,8 @@ type order struct {
 	Notes string `json:"notes"`
 	// WaitFor is a file: the function ends once it is there.
 	WaitFor string `json:"wait_for"`
+	// Fail is how often it fails at first, of what may get better.
+	Fail int `json:"fail"`
 	// Text is echoed by a runner, unless it is empty.
 	Text string `json:"text"`
 }
@@ -26,6 +30,9 @@ type order struct {
 func serve(ctx context.Context, c *ekiben.Client, o order) (string, error) {
 	if err := note(o.Notes, "began"); err != nil {
 		return "", err
+	}
+	if raw, err := os.ReadFile(o.Notes); err != nil || bytes.Count(raw, []byte("began")) <= o.Fail {
+		return "", &gateway.Problem{Code: gateway.CodeOverloaded, Detail: "come again", Retryable: true}
 	}
 	for {
 		if _, err := os.Stat(o.WaitFor); err == nil {
