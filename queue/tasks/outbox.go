@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ekiben/ekiben/queue"
 )
@@ -20,6 +21,9 @@ const (
 
 	// outboxPage is how many errands of a runner are moved at once.
 	outboxPage = 200
+
+	// outboxWidth is how many of them at a time.
+	outboxWidth = 8
 )
 
 // enqueuer is *[asynq.Client].
@@ -85,12 +89,15 @@ func (o *outbox) flushRunner(ctx context.Context, runner string) (moved int, err
 		if err != nil {
 			return moved, fmt.Errorf("tasks: errands of %s: %w", runner, err)
 		}
+		var group errgroup.Group
+		group.SetLimit(outboxWidth)
 		for _, e := range page {
-			if err := o.move(ctx, e); err != nil {
-				return moved, err
-			}
-			moved++
+			group.Go(func() error { return o.move(ctx, e) })
 		}
+		if err := group.Wait(); err != nil {
+			return moved, err
+		}
+		moved += len(page)
 		if len(page) < outboxPage {
 			break
 		}
