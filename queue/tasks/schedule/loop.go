@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ekiben/ekiben/queue"
 )
@@ -28,6 +31,10 @@ const (
 	// stopped in the middle of it does not go on with what it knew: by then the job
 	// of a tick may have ended and its record have been dropped.
 	turnTime = 10 * time.Second
+
+	// atOnce is how many schedules are served at the same time: on the hour there
+	// may be hundreds, and none should be late for the others.
+	atOnce = 16
 )
 
 // Loop submits the jobs of ticks. Make it with [NewLoop] and run it once.
@@ -36,8 +43,9 @@ type Loop struct {
 	submit submitter
 	log    *slog.Logger
 
+	mu sync.Mutex
 	// said is what was logged last about each schedule that has a fault, so that
-	// it is said once. specs are those that were read lately. Both are Turn's.
+	// it is said once. specs are those that were read lately. Guarded by mu.
 	said  map[string]string
 	specs map[[2]string]Spec
 }
@@ -59,9 +67,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if err := l.Turn(ctx); ctx.Err() == nil {
-			l.tell(ctx, "", err)
-		}
+		l.tell(ctx, "", l.Turn(ctx))
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
@@ -83,26 +89,36 @@ func (l *Loop) Turn(ctx context.Context) error {
 		return fmt.Errorf("schedules: %w", err)
 	}
 	there := map[string]bool{"": true}
+	var serving errgroup.Group
+	serving.SetLimit(atOnce)
 	for _, s := range all {
 		there[s.Name] = true
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("schedules: %w", err)
-		}
-		if !l.isDue(s, now) {
+		if ctx.Err() != nil || !l.isDue(s, now) {
 			continue
 		}
-		err := l.serve(ctx, s.Name)
-		if errors.Is(err, queue.ErrScheduleChanged) || errors.Is(err, queue.ErrUnknownSchedule) {
-			err = nil // another process did it, or somebody changed it
-		}
-		l.tell(ctx, s.Name, err)
+		serving.Go(func() error {
+			err := l.serve(ctx, s.Name)
+			if errors.Is(err, queue.ErrScheduleChanged) || errors.Is(err, queue.ErrUnknownSchedule) {
+				err = nil // another process did it, or somebody changed it
+			}
+			l.tell(ctx, s.Name, err)
+			return nil
+		})
 	}
+	_ = serving.Wait() // each has been told of
+	l.forget(there)
+	return nil
+}
+
+// forget drops what was said about schedules that are gone.
+func (l *Loop) forget(there map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for name := range l.said {
 		if !there[name] {
 			delete(l.said, name)
 		}
 	}
-	return nil
 }
 
 // isDue reports whether a schedule may have something to do. One that cannot be
@@ -121,6 +137,8 @@ func (l *Loop) isDue(s queue.Schedule, now time.Time) bool {
 
 // spec is [Parse] of a schedule's, which reads the zone's file.
 func (l *Loop) spec(s queue.Schedule) (Spec, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	key := [2]string{s.Cron, s.TimeZone}
 	if spec, ok := l.specs[key]; ok {
 		return spec, nil
@@ -197,8 +215,13 @@ func (l *Loop) move(ctx context.Context, s queue.Schedule) (queue.Schedule, erro
 }
 
 // tell logs an error of a schedule, or of all for "", when it is another than
-// before.
+// before. Errors of the end are none.
 func (l *Loop) tell(ctx context.Context, name string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err == nil {
 		delete(l.said, name)
 		return

@@ -25,11 +25,15 @@ type deadly struct {
 	chance float64
 	kill   context.CancelFunc
 	deaths *atomic.Int64
-	rand   *rand.Rand // of one loop
+
+	mu   sync.Mutex
+	rand *rand.Rand // guarded by mu
 }
 
 // die ends the loop now and then.
 func (d *deadly) die() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.rand.Float64() >= d.chance {
 		return false
 	}
