@@ -20,6 +20,7 @@ import (
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/queue/embedded"
 	"github.com/ekiben/ekiben/queue/tasks"
+	"github.com/ekiben/ekiben/queue/tasks/bulk"
 	"github.com/ekiben/ekiben/worker"
 )
 
@@ -62,6 +63,12 @@ func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.
 		}
 	}
 	if o.gateway || o.tasks {
+		blobs, closed, err := p.openBlobs(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = closed() }()
+		p.blobs = blobs
 		shown, err := p.makeGateway(ctx)
 		if err != nil {
 			return err
@@ -128,6 +135,9 @@ type process struct {
 	worker *worker.Worker
 
 	background *background
+
+	// blobs is where batches are kept; nil: none are taken or run here.
+	blobs *bulk.Store
 }
 
 func (p *process) makeWorker() error {
@@ -159,6 +169,7 @@ func (p *process) makeGateway(ctx context.Context) (shown *tasks.Reader, err err
 		Webhooks:    p.hooks.check(),
 		Tasks:       shown,
 		Schedules:   p.queue,
+		Bulk:        p.desk(),
 		Services:    p.app.Services,
 		Background:  p.backstage,
 		Checks:      p.checks(),

@@ -19,6 +19,7 @@ import (
 	"github.com/ekiben/ekiben/internal/variables"
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/queue/tasks"
+	"github.com/ekiben/ekiben/queue/tasks/bulk"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/worker"
 )
@@ -71,6 +72,9 @@ type Settings struct {
 	// Tasks is how what has time is run.
 	Tasks tasks.Config
 
+	// Bulk is how batches are stored and run.
+	Bulk bulk.Config
+
 	// Worker is how workers behave.
 	Worker worker.Config `envPrefix:"EKIBEN_"`
 }
@@ -81,7 +85,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		RedisPrefix: q.Prefix, Lease: q.Lease, Retention: q.Retention,
 		OpsAddr: "127.0.0.1:0",
-		Gateway: gateway.DefaultConfig(), Tasks: tasks.DefaultConfig(), Worker: worker.DefaultConfig(),
+		Gateway: gateway.DefaultConfig(), Tasks: tasks.DefaultConfig(), Worker: worker.DefaultConfig(), Bulk: bulk.DefaultConfig(),
 	}
 }
 

@@ -21,6 +21,7 @@ func TestConfigurationPageIsWhatTheCodeSays(t *testing.T) {
 
 	settings, err := settingsdoc.Settings(ekiben.DefaultSettings(), map[string]string{
 		module: ".", module + "/gateway": "gateway", module + "/worker": "worker", module + "/queue/tasks": "queue/tasks",
+		module + "/queue/tasks/bulk": "queue/tasks/bulk",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,11 @@ func (p *process) makeBackground() error {
 	if err != nil {
 		return err
 	}
-	p.background = &background{parts: []func(context.Context) error{server.Run, schedules}}
+	batches, err := p.newBatches()
+	if err != nil {
+		return err
+	}
+	p.background = &background{parts: []func(context.Context) error{server.Run, schedules, batches}}
 	return nil
 }
 

@@ -48,6 +48,9 @@ type Deps struct {
 	// Schedules keeps schedules; nil: there are none here.
 	Schedules schedule.Store
 
+	// Bulk takes batches in; nil: none are taken here.
+	Bulk *Bulk
+
 	// Services are the Go services of this binary.
 	Services []Service
 

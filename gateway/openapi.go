@@ -27,6 +27,7 @@ func (g *Gateway) getOpenAPI(r *request) error {
 func (g *Gateway) openAPI() object {
 	paths := jobPaths()
 	maps.Copy(paths, queuePaths())
+	maps.Copy(paths, batchPaths())
 	maps.Copy(paths, taskPaths())
 	maps.Copy(paths, schedulePaths())
 	paths["/v1/runners"] = object{"get": operation("listRunners", "List the runners.", nil, answer("The runners.", object{

@@ -167,6 +167,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 		}
 	}
 	switch {
+	case errors.Is(err, queue.ErrFileTooLarge):
+		return say(CodeTooLarge, err.Error())
 	case errors.Is(err, runnables.ErrInput), errors.Is(err, tensor.ErrInvalid):
 		return say(CodeInvalidInput, err.Error())
 	case ctx.Err() != nil:
@@ -209,6 +211,9 @@ func queueProblems() []queueProblem {
 		{queue.ErrDeadline, CodeDeadlineExceeded, "the call had no answer when its time was over"},
 		{queue.ErrUnknownJob, CodeNotFound, "there is no such job, or none any more"},
 		{queue.ErrUnknownDeadLetter, CodeNotFound, "there is no such dead letter, or none any more"},
+		{queue.ErrUnknownBatch, CodeNotFound, "there is no such batch, or none any more"},
+		{queue.ErrUnknownFile, CodeNotFound, "there is no such file, or none any more"},
+		{queue.ErrEmptyFile, CodeInvalidInput, "the file has no lines"},
 		{queue.ErrUnknownRunner, CodeNotFound, "there is no such runner"},
 		{queue.ErrUnknownSchedule, CodeNotFound, "there is no such schedule"},
 		{queue.ErrScheduleChanged, CodeConflict, "the schedule is being changed by others: try again"},

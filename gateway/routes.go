@@ -26,6 +26,8 @@ const (
 	routeOpenAPI = "openapi"
 	routeDocs    = "docs"
 	routeBoard   = "dashboard"
+	routeBatches = "batches"
+	routeFiles   = "files"
 	routeNone    = "none"
 
 	routeRedeliver = "redeliver"
@@ -47,6 +49,7 @@ func (g *Gateway) routes() error {
 	g.queueRoutes()
 	g.taskRoutes()
 	g.scheduleRoutes()
+	g.batchRoutes()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		g.get(path, g.unlimited(routeHealth, g.health(path)))
 	}

@@ -7,7 +7,7 @@ func components() object {
 	return object{
 		"parameters": parameterSchemas(),
 		"schemas": object{
-			"Job": jobSchema(), "Problem": problemSchema(), "Runner": runnerSchema(), "Queue": queueSchema(), "DeadLetter": deadLetterSchema(),
+			"Job": jobSchema(), "Problem": problemSchema(), "Runner": runnerSchema(), "Queue": queueSchema(), "DeadLetter": deadLetterSchema(), "Batch": batchSchema(), "File": fileSchema(),
 		},
 		"securitySchemes": object{"admin": object{
 			"type": "http", "scheme": "bearer",

@@ -74,7 +74,9 @@ type run struct {
 	inFlight int
 	bytes    int
 
-	part     part
+	part part
+	// stored are the jobs of the last part that was stored.
+	stored   []string
 	progress queue.BatchProgress
 
 	pause, backoff time.Duration
@@ -155,7 +157,9 @@ func (r *run) complete(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
-	return r.finish(ctx, queue.BatchChange{State: queue.BatchCompleted, Progress: &r.progress})
+	err := r.finish(ctx, queue.BatchChange{State: queue.BatchCompleted, Progress: &r.progress})
+	r.forget(ctx)
+	return err
 }
 
 func (r *run) finish(ctx context.Context, c queue.BatchChange) error {
