@@ -4,13 +4,30 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // asynqLog passes on what asynq says. What is usual for it is of interest to who
-// debugs; it never ends the process.
-type asynqLog struct{ log *slog.Logger }
+// debugs, and so is what it says again and again while Redis is away. It never ends
+// the process.
+type asynqLog struct {
+	log   *slog.Logger
+	often *rate.Limiter
+}
+
+// loudEvery and loudFirst bound the warnings and errors of asynq.
+const loudEvery, loudFirst = 10 * time.Second, 3
+
+func newAsynqLog(log *slog.Logger) asynqLog {
+	return asynqLog{log, rate.NewLimiter(rate.Every(loudEvery), loudFirst)}
+}
 
 func (l asynqLog) write(level slog.Level, args []any) {
+	if level > slog.LevelDebug && !l.often.Allow() {
+		level = slog.LevelDebug
+	}
 	l.log.Log(context.Background(), level, "asynq", "says", fmt.Sprint(args...))
 }
 

@@ -86,7 +86,7 @@ func (s *Server) Run(ctx context.Context) error {
 		RetryDelayFunc:           retryDelay,
 		IsFailure:                isFailure,
 		ErrorHandler:             asynq.ErrorHandlerFunc(s.failed),
-		Logger:                   asynqLog{s.log},
+		Logger:                   newAsynqLog(s.log),
 		LogLevel:                 asynq.DebugLevel,
 	})
 	if err := server.Start(asynq.HandlerFunc(s.handle)); err != nil {
