@@ -54,32 +54,43 @@ type response struct {
 
 // send sends a request, and returns the gateway's problem as an error.
 func (r *remote) send(ctx context.Context, method, path string, body []byte, header http.Header) (response, error) {
-	base := strings.TrimSuffix(r.url, "/")
-	if !strings.Contains(base, "://") {
-		base = "http://" + base
-	}
-	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	res, err := r.open(ctx, method, path, bytes.NewReader(body), header)
 	if err != nil {
-		return response{}, fmt.Errorf("--url: %w", err)
-	}
-	maps.Copy(req.Header, header)
-	res, err := r.client.Do(req)
-	if err != nil {
-		return response{}, fmt.Errorf("no gateway answers at %s (name one with --url or EKIBEN_URL): %w", r.url, err)
+		return response{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(res.Body)
 	if err != nil {
 		return response{}, fmt.Errorf("read the answer of %s: %w", r.url, err)
 	}
-	if res.StatusCode >= http.StatusBadRequest {
-		var p problem
-		if json.Unmarshal(answer, &p) != nil || p.Code == "" {
-			return response{}, fmt.Errorf("%s answers %s", r.url, res.Status)
-		}
-		return response{}, fmt.Errorf("%s (%s)", cmp.Or(p.Detail, p.Title), p.Code)
-	}
 	return response{res.StatusCode, res.Header, answer}, nil
+}
+
+// open sends a request, and returns the answer with its body still to be read and
+// closed, or the gateway's problem as an error.
+func (r *remote) open(ctx context.Context, method, path string, body io.Reader, header http.Header) (*http.Response, error) {
+	base := strings.TrimSuffix(r.url, "/")
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("--url: %w", err)
+	}
+	maps.Copy(req.Header, header)
+	res, err := r.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no gateway answers at %s (name one with --url or EKIBEN_URL): %w", r.url, err)
+	}
+	if res.StatusCode < http.StatusBadRequest {
+		return res, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	var p problem
+	if json.NewDecoder(res.Body).Decode(&p) != nil || p.Code == "" {
+		return nil, fmt.Errorf("%s answers %s", r.url, res.Status)
+	}
+	return nil, fmt.Errorf("%s (%s)", cmp.Or(p.Detail, p.Title), p.Code)
 }
 
 func callCommand() *cobra.Command {
@@ -91,9 +102,13 @@ func callCommand() *cobra.Command {
 		Example: "  ekiben call sentiment is_positive --text 'what a day'\n" +
 			"  ekiben call sentiment scores --json '{\"texts\": [\"good\", \"bad\"]}'\n" +
 			"  ekiben call digits predict --file image.npy\n" +
+			"  ekiben call sentiment is_positive --file in.jsonl --out out.jsonl\n" +
 			"  echo 'from a pipe' | ekiben call sentiment is_positive --file - --type text/plain",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if in.bulk() {
+				return in.callAll(cmd, &r, args)
+			}
 			body, header, err := in.read(cmd)
 			if err != nil {
 				return err
@@ -116,7 +131,8 @@ type callInput struct {
 	text, json, file, mediaType, accept string
 	timeout, startWithin, priority, key string
 	retry, delay, at, webhook           string
-	async                               bool
+	out                                 string
+	async, lines                        bool
 }
 
 func (in *callInput) flags(c *cobra.Command) {
@@ -125,6 +141,8 @@ func (in *callInput) flags(c *cobra.Command) {
 	c.Flags().StringVar(&in.file, "file", "", "send this file; - is standard input")
 	c.Flags().StringVar(&in.mediaType, "type", "", "content type of the file; by its name if not given")
 	c.Flags().StringVar(&in.accept, "accept", "", "content type of the answer, such as application/x-npy")
+	c.Flags().StringVar(&in.out, "out", "", "run every line of --file, a .jsonl of calls, as a batch; the outcomes go to this file")
+	c.Flags().BoolVar(&in.lines, "lines", false, "with --out: each line of --file is the JSON of one input")
 	c.Flags().BoolVar(&in.async, "async", false, "submit a job and print it instead of waiting for the value")
 	c.Flags().StringVar(&in.timeout, "timeout", "", "how long the call may take, such as 1.5s")
 	c.Flags().StringVar(&in.startWithin, "start-within", "", "how soon it must begin to run, such as 500ms")

@@ -118,7 +118,7 @@ func problem(status int, code, detail string) []byte {
 }
 
 // flush stores the part, notes in the batch's record that it did, and forgets
-// the jobs of the part before it. What was stored and not noted is stored
+// the jobs whose outcomes are safe then. What was stored and not noted is stored
 // again by whoever goes on: their jobs are still there.
 func (r *run) flush(ctx context.Context) error {
 	p := &r.part
@@ -160,18 +160,10 @@ func (r *run) flush(ctx context.Context) error {
 		return err
 	}
 	r.progress = next
-	r.forget(ctx)
-	r.stored = append(r.stored, p.ids...)
+	err := r.calls.Forget(ctx, p.ids)
+	r.note(ctx, "jobs of a batch are kept for longer than they must be", err, "batch", r.batch.ID)
 	p.results.Reset()
 	p.errors.Reset()
 	p.lines, p.failed, p.ids = 0, 0, p.ids[:0]
 	return nil
-}
-
-// forget drops the records of the jobs of the part before: workers may still look
-// after those that have ended just now.
-func (r *run) forget(ctx context.Context) {
-	err := r.calls.Forget(ctx, r.stored)
-	r.note(ctx, "jobs of a batch are kept for longer than they must be", err, "batch", r.batch.ID)
-	r.stored = r.stored[:0]
 }

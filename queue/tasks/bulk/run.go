@@ -74,9 +74,7 @@ type run struct {
 	inFlight int
 	bytes    int
 
-	part part
-	// stored are the jobs of the last part that was stored.
-	stored   []string
+	part     part
 	progress queue.BatchProgress
 
 	pause, backoff time.Duration
@@ -157,9 +155,7 @@ func (r *run) complete(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
-	err := r.finish(ctx, queue.BatchChange{State: queue.BatchCompleted, Progress: &r.progress})
-	r.forget(ctx)
-	return err
+	return r.finish(ctx, queue.BatchChange{State: queue.BatchCompleted, Progress: &r.progress})
 }
 
 func (r *run) finish(ctx context.Context, c queue.BatchChange) error {
