@@ -92,15 +92,15 @@ func TestAllBenchmarksRunAndEndWhatTheyStarted(t *testing.T) {
 			t.Errorf("%+v: every fake worker forms batches of 32", f)
 		}
 	}
-	if len(seen) != 6 || targets != 21 {
-		t.Errorf("figures of %d benchmarks with %d targets, want 6 with 21: %+v", len(seen), targets, figures)
+	if len(seen) != 7 || targets != 22 {
+		t.Errorf("figures of %d benchmarks with %d targets, want 7 with 22: %+v", len(seen), targets, figures)
 	}
 	started, alive := leftBehind(t, cfg.Keep)
 	// 2 systems for echo, 1 for sleep, 1 for sentiment, 4 for bursts, 2 for
-	// scaling, 1 for sharing: 11 of Redis; 15 gateways; 5 + 1 + 1 + 23 + 5 + 1
-	// workers; 1 bare.
-	if started != 11+15+36+1 {
-		t.Errorf("%d processes were started, want 63", started)
+	// scaling, 1 for sharing, 1 for bulk: 12 of Redis; 16 gateways; 5 + 1 + 1 + 23 +
+	// 5 + 1 + 1 workers; 1 of tasks; 1 bare.
+	if started != 12+16+37+1+1 {
+		t.Errorf("%d processes were started, want 67", started)
 	}
 	if len(alive) != 0 {
 		t.Errorf("processes %v were left behind", alive)
@@ -155,9 +155,9 @@ func (f writerFunc) Write(line []byte) (int, error) {
 func TestAnUnknownBenchmarkIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	cfg.Only = []int{7}
+	cfg.Only = []int{8}
 	if _, err := bench.Run(t.Context(), cfg); err == nil {
-		t.Error("benchmark 7 was run")
+		t.Error("benchmark 8 was run")
 	}
 }
 

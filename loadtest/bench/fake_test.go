@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 
 // TestMain makes the test binary play the processes that benchmarks start.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && (os.Args[1] == "gateway" || os.Args[1] == "worker") {
+	if len(os.Args) == 2 && (os.Args[1] == "gateway" || os.Args[1] == "worker" || os.Args[1] == "tasks") {
 		fmt.Printf("pid=%d\n", os.Getpid())
 		fmt.Fprintln(os.Stderr, fake(os.Args[1]))
 		os.Exit(1)
@@ -34,6 +35,9 @@ func fake(role string) error {
 		return fmt.Errorf("a %s needs EKIBEN_REDIS_URL", role)
 	}
 	addr := os.Getenv("EKIBEN_HTTP_ADDR")
+	if role == "tasks" {
+		addr = os.Getenv("EKIBEN_OPS_ADDR")
+	}
 	if role == "worker" {
 		addr = os.Getenv("EKIBEN_OPS_ADDR")
 		if _, err := os.Stat(os.Getenv("EKIBEN_CONFIG")); err != nil {
@@ -49,6 +53,7 @@ func fake(role string) error {
 		}
 		_, _ = w.Write(body)
 	})
+	fakeBatches(mux)
 	var asked atomic.Int64
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		n := asked.Add(1)
@@ -59,4 +64,30 @@ func fake(role string) error {
 		}
 	})
 	return http.ListenAndServe(addr, mux)
+}
+
+// fakeBatches takes batches, which are in progress when they are asked for the
+// first time, and completed then.
+func fakeBatches(mux *http.ServeMux) {
+	var lines, polls atomic.Int64
+	view := func(w http.ResponseWriter, status string, completed int64) {
+		_, _ = fmt.Fprintf(w, `{"id":"b","status":%q,"request_counts":{"total":%d,"completed":%d}}`, status, lines.Load(), completed)
+	}
+	mux.HandleFunc("POST /v1/batches", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.URL.Query().Get("runner") == "" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		lines.Store(int64(bytes.Count(body, []byte("\n"))))
+		polls.Store(0)
+		view(w, "validating", 0)
+	})
+	mux.HandleFunc("GET /v1/batches/b", func(w http.ResponseWriter, _ *http.Request) {
+		if polls.Add(1) == 1 {
+			view(w, "in_progress", 0)
+			return
+		}
+		view(w, "completed", lines.Load())
+	})
 }

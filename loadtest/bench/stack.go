@@ -17,11 +17,12 @@ import (
 type topology struct {
 	gateways int
 	workers  int
+	tasks    int
 
 	// runners is the runners file of the workers.
 	runners string
 
-	// env is what gateways have in their environment beside what all have.
+	// env is what gateways and tasks have in their environment beside what all have.
 	env []string
 }
 
@@ -30,6 +31,7 @@ type stack struct {
 	redis    *process
 	gateways []server
 	workers  []server
+	tasks    []server
 }
 
 // server is a process with an HTTP address.
@@ -78,7 +80,18 @@ func startStack(ctx context.Context, binary, dir string, t topology) (_ *stack, 
 		}
 		s.gateways = append(s.gateways, server{p, "http://" + addr})
 	}
-	for _, server := range append(slices.Clip(s.workers), s.gateways...) {
+	for i := range t.tasks {
+		addr, err := freeAddress()
+		if err != nil {
+			return nil, err
+		}
+		p, err := start(dir, fmt.Sprintf("tasks%d", i), slices.Concat(env, t.env, []string{"EKIBEN_OPS_ADDR=" + addr}), binary, "tasks")
+		if err != nil {
+			return nil, err
+		}
+		s.tasks = append(s.tasks, server{p, "http://" + addr})
+	}
+	for _, server := range slices.Concat(s.workers, s.gateways, s.tasks) {
 		if err := server.awaitReady(ctx, server.url+"/readyz"); err != nil {
 			return nil, err
 		}
@@ -131,7 +144,7 @@ func ping(ctx context.Context, addr string) error {
 // Redis last.
 func (s *stack) close() error {
 	var faults []error
-	for _, group := range [][]server{s.gateways, s.workers} {
+	for _, group := range [][]server{s.gateways, s.tasks, s.workers} {
 		var wg sync.WaitGroup
 		errs := make([]error, len(group))
 		for i, server := range group {
@@ -155,7 +168,7 @@ func (s *stack) targets() []string {
 	return urls
 }
 
-// processes are all of the stack: redis, gateways, workers.
+// processes are those of the stack that calls go through: redis, gateways, workers.
 func (s *stack) processes() []*process {
 	all := []*process{s.redis}
 	for _, server := range append(slices.Clip(s.gateways), s.workers...) {
