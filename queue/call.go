@@ -127,7 +127,8 @@ type Hook struct {
 	Webhook
 
 	State HookState
-	// Deliveries is how many were tried, Status and Answer what came of the last:
+	// Deliveries is how many were tried since the job ended, or since it was told
+	// again that it had; Status and Answer are what came of the last:
 	// the HTTP status, 0 if there was none, and how the body or the error begins.
 	Deliveries int
 	Status     int

@@ -107,6 +107,9 @@ type Consumer struct {
 	mu sync.Mutex
 	// held are the deliveries of this consumer, by call id. Guarded by mu.
 	held map[place]string
+	// leaving are those of them that are being ended or given back: that they are
+	// not held any more does not mean that they are lost. Guarded by mu.
+	leaving map[place]int
 
 	post post
 }
@@ -116,7 +119,7 @@ type Consumer struct {
 func (q *Queue) NewConsumer(runner, worker string, instance int) *Consumer {
 	return &Consumer{
 		queue: q, runner: runner, name: worker + "/" + strconv.Itoa(instance),
-		keys: q.keys.shardKeys(runner), held: map[place]string{},
+		keys: q.keys.shardKeys(runner), held: map[place]string{}, leaving: map[place]int{},
 	}
 }
 
@@ -228,6 +231,31 @@ func (c *Consumer) letGo(ds ...Delivery) {
 	}
 }
 
+// leave notes that deliveries are being ended or given back, until the function
+// that it returns is called.
+func (c *Consumer) leave(ps []place) (done func()) {
+	count := func(n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, p := range ps {
+			if c.leaving[p] += n; c.leaving[p] == 0 {
+				delete(c.leaving, p)
+			}
+		}
+	}
+	count(1)
+	return func() { count(-1) }
+}
+
+// placesOf are where deliveries are.
+func placesOf(ds []Delivery) []place {
+	ps := make([]place, len(ds))
+	for i, d := range ds {
+		ps[i] = d.at
+	}
+	return ps
+}
+
 func (c *Consumer) places() []place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -268,10 +296,8 @@ func (c *Consumer) Ring(ctx context.Context) error {
 
 // Release gives calls back that were not executed. They keep their place.
 func (c *Consumer) Release(ctx context.Context, ds []Delivery) error {
-	ps := make([]place, len(ds))
-	for i, d := range ds {
-		ps[i] = d.at
-	}
+	ps := placesOf(ds)
+	defer c.leave(ps)()
 	if err := c.release(ctx, "only", ps); err != nil {
 		return unavailable("release calls of "+c.runner, err)
 	}

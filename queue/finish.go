@@ -49,6 +49,11 @@ func (c *Consumer) Finish(ctx context.Context, outcomes []Outcome) (Finished, er
 }
 
 func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, err error) {
+	ps := make([]place, len(outcomes))
+	for i := range outcomes {
+		ps[i] = outcomes[i].Delivery.at
+	}
+	defer c.leave(ps)()
 	mine, err := c.mayFail(ctx, outcomes)
 	if err != nil {
 		return 0, unavailable("finish calls of "+c.runner, err)

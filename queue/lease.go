@@ -36,7 +36,7 @@ func (c *Consumer) Renew(ctx context.Context) (Renewal, error) {
 		for i, p := range ps[:n] {
 			id, held := c.held[p]
 			switch {
-			case !held:
+			case !held || c.leaving[p] > 0:
 			case verdicts[i] == notOwned:
 				r.Lost = append(r.Lost, id)
 				delete(c.held, p)
@@ -79,12 +79,10 @@ func (c *Consumer) Crashed(ctx context.Context, ds []Delivery) (buried int, err 
 		Message: fmt.Sprintf("the instance crashed %d times while it ran this call alone", c.queue.config.MaxCrashes),
 	}
 	result := appendReply(nil, &Reply{Err: failure})
+	defer c.leave(placesOf(ds))()
 	for rest := ds; len(rest) > 0; {
 		n := min(len(rest), maxIDs)
-		ps := make([]place, n)
-		for i := range ps {
-			ps[i] = rest[i].at
-		}
+		ps := placesOf(rest[:n])
 		answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.crash, c.keys, appendPlaces([]any{
 			c.name, c.queue.config.Retention.Milliseconds(), c.queue.config.MaxCrashes,
 			c.queue.config.CrashBackoff.Microseconds(), result, n,

@@ -57,3 +57,34 @@ func TestNoGoroutineIsLeftBehind(t *testing.T) { //nolint:paralleltest // it cou
 	})
 	goleak.VerifyNone(t, before)
 }
+
+// A renewal that is asked while calls are being finished does not take them for
+// lost.
+func TestRenewalsBesideFinishesLoseNothing(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	c := b.NewConsumer(runner, "w", 0)
+	for range 150 {
+		for range 8 {
+			if _, err := b.Submit(t.Context(), call("a")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cut := b.cut(c, queue.Ask{Rows: 8, Enough: 1})
+		renewed := make(chan queue.Renewal, 1)
+		go func() {
+			r, err := c.Renew(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			renewed <- r
+		}()
+		if _, err := c.Finish(t.Context(), answer(cut.Deliveries)); err != nil {
+			t.Fatal(err)
+		}
+		if r := <-renewed; len(r.Lost) > 0 {
+			t.Fatalf("Renew() = %+v beside a Finish of these calls", r)
+		}
+	}
+}

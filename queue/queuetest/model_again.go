@@ -81,7 +81,7 @@ func (m *Model) again(old *record, call queue.Call, a queue.Admission) (queue.Jo
 		ID: call.ID, Runner: call.Runner, Method: call.Method, Lane: call.Lane, Rows: call.Rows, Attempt: call.Attempt,
 	}}
 	if old != nil {
-		r.RetriesLeft, r.tries, r.hook = old.RetriesLeft, old.tries, old.hook
+		r.RetriesLeft, r.tries, r.hook, r.told = old.RetriesLeft, old.tries, old.hook, old.told
 	}
 	m.jobs[call.ID], e.job = r, r
 	r.Created = at(e.accepted)

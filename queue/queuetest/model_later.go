@@ -80,13 +80,16 @@ func (m *Model) tell(r *record) {
 	if r.hook.URL == "" || len(r.hook.Events) > 0 && !slices.Contains(r.hook.Events, r.State) {
 		return
 	}
-	r.hook.State = queue.HookPending
-	r.hook.Deliveries++
-	s := m.shelf(r.Runner)
-	s.errands = append(s.errands, queue.Errand{
-		Kind: queue.ErrandWebhook, Runner: r.Runner, Job: r.ID, N: r.hook.Deliveries, At: at(now()),
-	})
 	r.Expires = r.Finished.Add(max(m.config.Retention, 24*time.Hour))
+	m.tellAgain(r)
+}
+
+// tellAgain writes down that somebody is to be told now.
+func (m *Model) tellAgain(r *record) {
+	r.hook.State, r.hook.Deliveries = queue.HookPending, 0
+	r.told++
+	s := m.shelf(r.Runner)
+	s.errands = append(s.errands, queue.Errand{Kind: queue.ErrandWebhook, Runner: r.Runner, Job: r.ID, N: r.told, At: at(now())})
 }
 
 // Errands is [queue.Queue.Errands].
@@ -145,9 +148,7 @@ func (m *Model) Redeliver(_ context.Context, id string) error {
 	if !r.State.Terminal() || r.hook.URL == "" {
 		return fmt.Errorf("%w: %s", queue.ErrNotDone, id)
 	}
-	m.tell(&record{Job: r.Job, hook: queue.Hook{Webhook: queue.Webhook{URL: r.hook.URL}, Deliveries: r.hook.Deliveries}})
-	r.hook.State = queue.HookPending
-	r.hook.Deliveries++
+	m.tellAgain(r)
 	return nil
 }
 

@@ -10,7 +10,7 @@
 -- Returns 1, or 0 if it has no effect.
 local what, job = ARGV[1], ARGV[2]
 local key, now = JOB .. job, clock()
-local v = call("HMGET", key, "state", "entry", "attempt", "run_at", "hook", "deliveries")
+local v = call("HMGET", key, "state", "entry", "attempt", "run_at", "hook", "hooks")
 if not v[1] then return 0 end
 if what == "ripen" then
 	if v[1] ~= "queued" or v[2] ~= "" or tonumber(v[3] or 0) ~= tonumber(ARGV[3]) then return 0 end
@@ -20,7 +20,7 @@ elseif what == "note" then
 else
 	if not terminal(v[1]) or not v[5] then return 0 end
 	local n = int(tonumber(v[6] or 0) + 1)
-	call("HSET", key, "hook_state", "pending", "deliveries", n)
+	call("HSET", key, "hook_state", "pending", "hooks", n, "deliveries", 0)
 	call("ZADD", ERRANDS, int(now), "webhook:" .. n .. ":" .. job)
 end
 return 1

@@ -189,11 +189,11 @@ local function finish(id, lane, entry, state, now, retention, fs, result)
 	if not was or terminal(was) then return false end
 	local e = fs and state ~= "succeeded" and fs[2] or ""
 	local size = #e + #(result or "")
-	local hook = call("HMGET", key, "hook", "events", "deliveries")
+	local hook = call("HMGET", key, "hook", "events", "hooks")
 	if hook[1] and (hook[2] == "" or string.find("," .. hook[2] .. ",", "," .. state .. ",", 1, true)) then
 		local n = int(tonumber(hook[3] or 0) + 1)
 		call("ZADD", ERRANDS, int(now), "webhook:" .. n .. ":" .. id)
-		call("HSET", key, "hook_state", "pending", "deliveries", n)
+		call("HSET", key, "hook_state", "pending", "hooks", n, "deliveries", 0)
 		retention = math.max(retention, HOOK_RETENTION)
 	end
 	call("HSET", key, "state", state, "finished", int(now), "expires", int(now + retention * 1000), "size", size)

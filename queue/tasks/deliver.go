@@ -93,11 +93,8 @@ func (d *deliverer) post(ctx context.Context, e queue.Errand, hook queue.Hook, a
 		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
 	}
 	o := d.sender.Post(ctx, hook.URL, messageID(e), body)
-	// The queue has counted the first delivery of an errand when it wrote it.
-	if !hook.At.Before(e.At) {
-		hook.Deliveries++
-	}
-	v := judge(o, hook.Deliveries-e.N+1, a.age, rand.Float64()) //nolint:gosec // not a secret
+	hook.Deliveries++
+	v := judge(o, hook.Deliveries, a.age, rand.Float64()) //nolint:gosec // not a secret
 	hook.State, hook.Status, hook.Answer, hook.At = v.state, o.Status, o.Answer, a.now
 	if err := d.note(ctx, e, hook); err != nil {
 		return err

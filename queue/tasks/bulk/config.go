@@ -50,7 +50,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxBytes: 1 << 30, MaxLines: 1_000_000, Window: 256, Concurrency: 4, Retention: 24 * time.Hour,
-		PartLines: 1000, MaxLine: 17 << 20, Lease: 15 * time.Second, Poll: time.Second, SweepEvery: 10 * time.Minute,
+		PartLines: 1000, MaxLine: 17 << 20, Lease: 15 * time.Second, Poll: 200 * time.Millisecond, SweepEvery: 10 * time.Minute,
 	}
 }
 

@@ -44,7 +44,7 @@ const (
 )
 
 // Refusal is why a call was not accepted.
-type Refusal struct {
+type Refusal struct { //nolint:errname // the word that the rest has for it
 	Status int
 	Body   []byte
 	// Passes: the same call may be accepted a little later.
@@ -132,7 +132,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // note logs what went wrong, unless the process stops.
 func (e *Engine) note(ctx context.Context, what string, err error, args ...any) {
 	if err != nil && ctx.Err() == nil {
-		e.log.WarnContext(ctx, what, append(args, "err", err)...)
+		e.log.WarnContext(ctx, "bulk: "+what, append(args, "err", err)...) //nolint:sloglint // constants of the callers
 	}
 }
 

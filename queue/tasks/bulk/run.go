@@ -340,12 +340,12 @@ func (r *run) submit(ctx context.Context) error {
 
 // hold lets nothing be submitted for a while after a refusal, twice as long after
 // each, and forgets that once all were accepted.
-func (r *run) hold(refused, any bool) {
+func (r *run) hold(refused, some bool) {
 	switch {
 	case refused:
 		r.backoff = min(max(2*r.backoff, shortBackoff), longBackoff)
 		r.notBefore = time.Now().Add(r.backoff)
-	case any:
+	case some:
 		r.backoff = 0
 	}
 }
