@@ -189,8 +189,8 @@ func TestMistakesOnTheCommandLineAreExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-only", "7"}, "1 to 6"},
-		{[]string{"-only", "a"}, "1 to 6"},
+		{[]string{"-only", "8"}, "1 to 7"},
+		{[]string{"-only", "a"}, "1 to 7"},
 		{[]string{"-fast"}, "-fast"},
 		{[]string{"4"}, `"4"`},
 	} {

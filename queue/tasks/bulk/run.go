@@ -17,9 +17,10 @@ const (
 	// submitters is how many calls are on their way into the queue at once.
 	submitters = 64
 
-	// shortPoll and longPoll are how soon calls are looked at again, after one has
-	// ended and while none does.
+	// shortPoll, busyPoll and longPoll are how soon calls are looked at again, after
+	// many have ended, at most while some do, and while none does.
 	shortPoll = time.Millisecond
+	busyPoll  = 8 * time.Millisecond
 	longPoll  = 200 * time.Millisecond
 
 	// shortBackoff and longBackoff are how long nothing is submitted after a
@@ -198,12 +199,17 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// rest waits before calls are looked at again, longer while none of them ends.
+// rest waits before calls are looked at again: longer while none of them ends, and
+// so long while some do that a look finds a good part of them ended.
 func (r *run) rest(ctx context.Context, ended int) error {
-	if r.pause *= 2; ended > 0 {
-		r.pause = shortPoll
+	switch {
+	case ended == 0:
+		r.pause = min(2*r.pause, longPoll)
+	case 3*ended < r.inFlight:
+		r.pause = min(2*r.pause, busyPoll)
+	default:
+		r.pause = max(r.pause/2, shortPoll)
 	}
-	r.pause = min(r.pause, longPoll)
 	return sleep(ctx, r.pause)
 }
 
