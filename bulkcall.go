@@ -186,7 +186,7 @@ func wrapLines(to io.Writer, from io.Reader) error {
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			fmt.Fprintf(w, "{\"custom_id\":\"%d\",\"input\":%s}", n, line)
+			_, _ = fmt.Fprintf(w, "{\"custom_id\":\"%d\",\"input\":%s}", n, line)
 		}
 		if err == nil {
 			_ = w.WriteByte('\n') // Flush tells
@@ -242,7 +242,7 @@ func (c *bulkCall) showProgress(bar *progressbar.ProgressBar, b *batchAnswer) *p
 	if bar == nil {
 		bar = progressbar.NewOptions(b.Counts.Total, progressbar.OptionSetWriter(c.shown), progressbar.OptionShowCount(),
 			progressbar.OptionShowIts(), progressbar.OptionSetItsString("lines"), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionSetWidth(20), progressbar.OptionOnCompletion(func() { fmt.Fprintln(c.shown) }))
+			progressbar.OptionSetWidth(20), progressbar.OptionOnCompletion(func() { _, _ = fmt.Fprintln(c.shown) }))
 	}
 	bar.Describe(strconv.Itoa(b.Counts.Failed) + " failed")
 	_ = bar.Set(done) // a bar that cannot be drawn is no reason to stop

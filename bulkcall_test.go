@@ -171,7 +171,10 @@ func TestBulkCallsThatMakeNoSense(t *testing.T) {
 	g := &batchGateway{}
 	in := write(t, filepath.Join(t.TempDir(), "in.txt"), "1")
 	for _, args := range [][]string{
-		{"--text", "x", "--out", "y"}, {"--file", "-", "--out", "y"}, {"--file", in, "--lines"}, {"--file", in, "--out", in + ".out"},
+		{"--text", "x", "--out", "y"},
+		{"--file", "-", "--out", "y"},
+		{"--file", in, "--lines"},
+		{"--file", in, "--out", in + ".out"},
 		{"--file", in + ".jsonl", "--out", in + ".out"},
 	} {
 		if _, err := g.bulk(t, append([]string{"call", "r", "m"}, args...)...); err == nil {

@@ -158,7 +158,7 @@ func (g *Gateway) sendFile(r *request, from io.ReadCloser) (err error) {
 		if n > 0 {
 			_ = control.SetWriteDeadline(time.Now().Add(writeTime)) // tests answer into memory
 			if _, gone := r.Response().Write(buffer[:n]); gone != nil {
-				return nil //nolint:nilerr // the client is gone, and it was told 200
+				return nil // the client is gone, and it was told 200
 			}
 		}
 		if errors.Is(err, io.EOF) {

@@ -1,5 +1,7 @@
 package gateway
 
+import "maps"
+
 // batchPaths are the routes of batches and their files.
 func batchPaths() object {
 	id, batch, file := []any{pathParameter("id")}, reference("schemas", "Batch"), reference("schemas", "File")
@@ -32,20 +34,11 @@ func batchPaths() object {
 		"/v1/batches/{id}":         object{"get": operation("getBatch", "Describe a batch.", id, answer("The batch.", batch))},
 		"/v1/batches/{id}/cancel":  object{"post": operation("cancelBatch", "Cancel a batch; what is done is kept.", id, answer("The batch.", batch))},
 		"/v1/batches/{id}/results": object{"get": operation("getBatchResults", "The results, as far as they are stored, in the order of the input.", id, lines)},
-		"/v1/batches/{id}/errors":  object{"get": operation("getBatchErrors", "The lines that failed, likewise.", id, copied(lines))},
+		"/v1/batches/{id}/errors":  object{"get": operation("getBatchErrors", "The lines that failed, likewise.", id, maps.Clone(lines))},
 		"/v1/files":                object{"post": uploaded},
 		"/v1/files/{id}":           object{"get": operation("getFile", "Describe a file.", id, answer("The file.", file))},
-		"/v1/files/{id}/content":   object{"get": operation("getFileContent", "What is in a file.", id, copied(lines))},
+		"/v1/files/{id}/content":   object{"get": operation("getFileContent", "What is in a file.", id, maps.Clone(lines))},
 	}
-}
-
-// copied is a response of its own: operations add to theirs.
-func copied(o object) object {
-	c := object{}
-	for k, v := range o {
-		c[k] = v
-	}
-	return c
 }
 
 func batchSchema() object {

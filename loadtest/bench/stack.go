@@ -80,16 +80,8 @@ func startStack(ctx context.Context, binary, dir string, t topology) (_ *stack, 
 		}
 		s.gateways = append(s.gateways, server{p, "http://" + addr})
 	}
-	for i := range t.tasks {
-		addr, err := freeAddress()
-		if err != nil {
-			return nil, err
-		}
-		p, err := start(dir, fmt.Sprintf("tasks%d", i), slices.Concat(env, t.env, []string{"EKIBEN_OPS_ADDR=" + addr}), binary, "tasks")
-		if err != nil {
-			return nil, err
-		}
-		s.tasks = append(s.tasks, server{p, "http://" + addr})
+	if err := s.startTasks(binary, dir, slices.Concat(env, t.env), t.tasks); err != nil {
+		return nil, err
 	}
 	for _, server := range slices.Concat(s.workers, s.gateways, s.tasks) {
 		if err := server.awaitReady(ctx, server.url+"/readyz"); err != nil {
@@ -97,6 +89,22 @@ func startStack(ctx context.Context, binary, dir string, t topology) (_ *stack, 
 		}
 	}
 	return s, nil
+}
+
+// startTasks starts processes of tasks.
+func (s *stack) startTasks(binary, dir string, env []string, n int) error {
+	for i := range n {
+		addr, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		p, err := start(dir, fmt.Sprintf("tasks%d", i), append(slices.Clip(env), "EKIBEN_OPS_ADDR="+addr), binary, "tasks")
+		if err != nil {
+			return err
+		}
+		s.tasks = append(s.tasks, server{p, "http://" + addr})
+	}
+	return nil
 }
 
 // startRedis starts a server that keeps its data as the benchmarks ask for: in
