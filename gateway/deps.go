@@ -89,8 +89,8 @@ type jobs interface {
 type jobKeeper interface {
 	Jobs(ctx context.Context, query queue.JobQuery) (queue.JobPage, error)
 	Retry(ctx context.Context, id string, a queue.Admission) (queue.Job, error)
-	Claim(ctx context.Context, caller, key, digest, id string, ttl time.Duration) (owner string, err error)
-	Resolve(ctx context.Context, caller, key string) (id string, err error)
+	Claim(ctx context.Context, a queue.Alias, digest, id string, ttl time.Duration) (owner string, err error)
+	Resolve(ctx context.Context, a queue.Alias) (id string, err error)
 	Retention() time.Duration
 }
 

@@ -14,7 +14,7 @@ import (
 // kept is what a fake queue keeps besides jobs by id. Guarded by its mu once it
 // is used.
 type kept struct {
-	aliases map[string]alias
+	aliases map[queue.Alias]alias
 	queries []queue.JobQuery
 	letters []queue.DeadLetter
 	// refuse is what jobs and letters that are to be run again are refused with,
@@ -33,16 +33,16 @@ type alias struct {
 
 func (q *fakeQueue) Retention() time.Duration { return time.Hour }
 
-func (q *fakeQueue) Claim(_ context.Context, caller, key, digest, id string, ttl time.Duration) (string, error) {
+func (q *fakeQueue) Claim(_ context.Context, a queue.Alias, digest, id string, ttl time.Duration) (string, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.kept.aliases == nil {
-		q.kept.aliases = map[string]alias{}
+		q.kept.aliases = map[queue.Alias]alias{}
 	}
-	bound, taken := q.kept.aliases[caller+" "+key]
+	bound, taken := q.kept.aliases[a]
 	switch {
 	case !taken:
-		q.kept.aliases[caller+" "+key] = alias{digest, id, ttl}
+		q.kept.aliases[a] = alias{digest, id, ttl}
 		return id, q.down
 	case bound.digest != digest:
 		return "", queue.ErrKeyReused
@@ -50,10 +50,10 @@ func (q *fakeQueue) Claim(_ context.Context, caller, key, digest, id string, ttl
 	return bound.id, q.down
 }
 
-func (q *fakeQueue) Resolve(_ context.Context, caller, key string) (string, error) {
+func (q *fakeQueue) Resolve(_ context.Context, a queue.Alias) (string, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	bound, taken := q.kept.aliases[caller+" "+key]
+	bound, taken := q.kept.aliases[a]
 	if !taken {
 		return "", cmp.Or(q.down, queue.ErrUnknownJob)
 	}

@@ -73,8 +73,10 @@ func TestMetricsHaveNoSeriesOfUnknownNames(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue(everything())
-		q.stats["all"] = queue.Stats{Depth: 12, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, Workers: 2, DeadLetters: 3,
-			Lanes: [3]queue.LaneStats{{Calls: 1}, {Calls: 4}, {}}, Callers: 5, ResultBytes: 99, Degraded: true, Gate: queue.GatePaused}
+		q.stats["all"] = queue.Stats{
+			Depth: 12, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, Workers: 2, DeadLetters: 3,
+			Lanes: [3]queue.LaneStats{{Calls: 1}, {Calls: 4}, {}}, Callers: 5, ResultBytes: 99, Degraded: true, Gate: queue.GatePaused,
+		}
 		g := newGateway(t, q, setup{})
 		defer running(t, g)()
 		synctest.Wait()

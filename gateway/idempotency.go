@@ -155,7 +155,7 @@ func (g *Gateway) runOnce(r *request, w wanted, key string) error {
 func (g *Gateway) submitOnce(r *request, w *wanted, name string) (job queue.Job, first bool, err error) {
 	ctx := r.Request().Context()
 	known := lasts(&w.call) + g.deps.Keeper.Retention() + aliasSlack
-	id, err := g.deps.Keeper.Claim(ctx, r.origin().caller, name, w.digest, w.call.ID, known)
+	id, err := g.deps.Keeper.Claim(ctx, queue.Alias{Caller: r.origin().caller, Key: name}, w.digest, w.call.ID, known)
 	if err != nil {
 		return queue.Job{}, false, err
 	}
@@ -176,7 +176,7 @@ func (g *Gateway) resolve(ctx context.Context, r *request) (id, chosen string, e
 	if !validClientID(named) {
 		return named, "", nil
 	}
-	id, err = g.deps.Keeper.Resolve(ctx, r.origin().caller, aliasOfID(named))
+	id, err = g.deps.Keeper.Resolve(ctx, queue.Alias{Caller: r.origin().caller, Key: aliasOfID(named)})
 	switch {
 	case err == nil:
 		chosen = named

@@ -324,7 +324,7 @@ func atMilli(v any) time.Time {
 // lease. It returns [ErrBatchTaken] if the batch has ended or another owner has
 // it.
 func (q *Queue) ClaimBatch(ctx context.Context, id, owner string, lease time.Duration) error {
-	_, err := q.changeBatch(ctx, id, "claim", owner, lease, BatchChange{State: BatchInProgress})
+	_, err := q.changeBatch(ctx, id, "claim", hold{owner, lease}, BatchChange{State: BatchInProgress})
 	return err
 }
 
@@ -332,7 +332,7 @@ func (q *Queue) ClaimBatch(ctx context.Context, id, owner string, lease time.Dur
 // one of 0 gives the batch back. canceled: it is to be. It returns
 // [ErrBatchTaken], and notes nothing, if the batch is not the owner's any more.
 func (q *Queue) NoteBatch(ctx context.Context, id, owner string, lease time.Duration, c BatchChange) (canceled bool, err error) {
-	canceled, err = q.changeBatch(ctx, id, "note", owner, lease, c)
+	canceled, err = q.changeBatch(ctx, id, "note", hold{owner, lease}, c)
 	if err == nil && c.State.Terminal() {
 		// Who finds it among the open ones after that takes it out too.
 		err = q.closeBatch(ctx, id)
@@ -367,8 +367,14 @@ func (q *Queue) CancelBatch(ctx context.Context, id string) (Batch, error) {
 	return q.Batch(ctx, id)
 }
 
-func (q *Queue) changeBatch(ctx context.Context, id, how, owner string, lease time.Duration, c BatchChange) (canceled bool, err error) {
-	args := append([]any{how, owner, lease.Milliseconds(), c.Retention.Milliseconds()}, c.fields()...)
+// hold is whose a batch is, and for how long.
+type hold struct {
+	owner string
+	lease time.Duration
+}
+
+func (q *Queue) changeBatch(ctx context.Context, id, how string, h hold, c BatchChange) (canceled bool, err error) {
+	args := append([]any{how, h.owner, h.lease.Milliseconds(), c.Retention.Milliseconds()}, c.fields()...)
 	v, err := q.scripts.run(ctx, &q.scripts.batch, []string{q.keys.batch(id)}, args...)
 	if err != nil {
 		return false, unavailable(how+" batch "+id, err)

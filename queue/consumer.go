@@ -134,7 +134,7 @@ func (c *Consumer) Cut(ctx context.Context, ask Ask) (Cut, error) {
 	}
 	answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.cut, c.keys,
 		c.name, ask.Rows, ask.Enough, ask.Age.Microseconds(), c.queue.config.Retention.Milliseconds(), maxCutBytes,
-		c.queue.config.Ageing.Microseconds(), ask.Need.Microseconds())
+		c.queue.config.Aging.Microseconds(), ask.Need.Microseconds())
 	if err != nil {
 		c.unsure = isConnection(err)
 		return Cut{}, unavailable("cut a batch of "+c.runner, err)

@@ -63,13 +63,7 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 	args = append(args, c.name, c.queue.config.Retention.Milliseconds(), len(outcomes))
 	for i := range outcomes {
 		d, r := &outcomes[i].Delivery, &outcomes[i].Reply
-		verdict, job, result := "ok", "", []byte(nil)
-		if r.Err != nil {
-			verdict = "failed"
-			if r.Err.Retryable && d.job {
-				verdict = "retry " + strconv.FormatFloat(rand.Float64(), 'f', 3, 64) //nolint:gosec // spreads load
-			}
-		}
+		job, result := "", []byte(nil)
 		body := appendReply(make([]byte, 0, replySize(r)), r)
 		switch {
 		case d.job:
@@ -78,25 +72,13 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		case r.Err == nil || mine[i]:
 			replies.add(d.replyTo, d.ID, body)
 		}
-		args = append(args, d.at.lane, d.at.entry, verdict, d.Rows, d.bytes, d.share, job, result)
+		args = append(args, d.at.lane, d.at.entry, verdict(d, r), d.Rows, d.bytes, d.share, job, result)
 	}
-	sent := c.post.send(c.queue, replies)
-	at := len(sent)
-	evs := append(sent, evaluation{&c.queue.scripts.finish, c.keys, args})
-	evs = append(evs, hints.checked(c.queue)...)
-	results := c.queue.scripts.runEach(ctx, evs)
-	err = c.post.heard(c.queue, sent, results)
-	if isFull(err) {
-		// Redis takes nothing in, but lets go of what it has: scripts may do that.
-		_, err = c.queue.scripts.runAll(ctx, replies.checked(c.queue))
-	}
-	if err == nil {
-		err = firstError(results[at:])
-	}
+	answer, err := c.sendEnd(ctx, replies, evaluation{&c.queue.scripts.finish, c.keys, args}, hints)
 	if err != nil {
 		return 0, unavailable("finish calls of "+c.runner, err)
 	}
-	verdicts, err := list(results[at].value)
+	verdicts, err := list(answer)
 	if err != nil || len(verdicts) != len(outcomes) {
 		return 0, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts), len(outcomes))
 	}
@@ -107,6 +89,36 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		}
 	}
 	return lost, nil
+}
+
+// verdict is what the script is told of how a call ended.
+func verdict(d *Delivery, r *Reply) string {
+	switch {
+	case r.Err == nil:
+		return "ok"
+	case r.Err.Retryable && d.job:
+		return "retry " + strconv.FormatFloat(rand.Float64(), 'f', 3, 64) //nolint:gosec // spreads load, keeps no secret
+	}
+	return "failed"
+}
+
+// sendEnd sends replies, then ends calls, then sends hints, in one round trip. It
+// returns what the script that ends them answered.
+func (c *Consumer) sendEnd(ctx context.Context, replies mailbag, end evaluation, hints mailbag) (any, error) {
+	sent := c.post.send(c.queue, replies)
+	at := len(sent)
+	evs := append(sent, end)
+	evs = append(evs, hints.checked(c.queue)...)
+	results := c.queue.scripts.runEach(ctx, evs)
+	err := c.post.heard(c.queue, sent, results)
+	if isFull(err) {
+		// Redis takes nothing in, but lets go of what it has: scripts may do that.
+		_, err = c.queue.scripts.runAll(ctx, replies.checked(c.queue))
+	}
+	if err == nil {
+		err = firstError(results[at:])
+	}
+	return results[at].value, err
 }
 
 // mayFail reports for each awaited call that failed whether this consumer still

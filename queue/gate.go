@@ -7,12 +7,12 @@ import (
 )
 
 // gates by number, as scripts know them.
-var gates = [...]Gate{GateOpen, GatePaused, GateDraining}
+func gates() []Gate { return []Gate{GateOpen, GatePaused, GateDraining} }
 
 // SetGate says what the queue of a runner lets through from now on. It returns
 // [ErrUnknownRunner] for a runner that was never announced.
 func (q *Queue) SetGate(ctx context.Context, runner string, g Gate) error {
-	n := slices.Index(gates[:], g)
+	n := slices.Index(gates(), g)
 	if n < 0 {
 		return fmt.Errorf("queue: there is no gate %q", g)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -105,10 +106,9 @@ func pageOf(all []Job, horizon mark, limit int) JobPage {
 	return p
 }
 
-// jobsOf finds the jobs of one runner that follow from. to is how far it has
-// looked; nil if to the end.
-func (q *Queue) jobsOf(ctx context.Context, runner string, query JobQuery, from mark) (found []Job, to *mark, err error) {
-	low, high := "-inf", "+inf"
+// span are the scores between which a query looks, from a mark on.
+func span(query JobQuery, from mark) (low, high string) {
+	low, high = "-inf", "+inf"
 	if !query.From.IsZero() {
 		low = strconv.FormatInt(query.From.UnixMicro(), 10)
 	}
@@ -118,8 +118,15 @@ func (q *Queue) jobsOf(ctx context.Context, runner string, query JobQuery, from 
 	if from.created != math.MaxInt64 && (query.Until.IsZero() || from.created < query.Until.UnixMicro()) {
 		high = strconv.FormatInt(from.created, 10)
 	}
+	return low, high
+}
+
+// jobsOf finds the jobs of one runner that follow from. to is how far it has
+// looked; nil if to the end.
+func (q *Queue) jobsOf(ctx context.Context, runner string, query JobQuery, from mark) (found []Job, to *mark, err error) {
+	const chunk = 100
+	low, high := span(query, from)
 	for seen := 0; seen < scanned; {
-		const chunk = 100
 		zs, err := q.redis.ZRevRangeByScoreWithScores(ctx, q.keys.jobs(runner), &redis.ZRangeBy{
 			Min: low, Max: high, Offset: int64(seen), Count: chunk,
 		}).Result()
@@ -139,11 +146,7 @@ func (q *Queue) jobsOf(ctx context.Context, runner string, query JobQuery, from 
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, j := range jobs {
-			if query.State == "" || j.State == query.State {
-				found = append(found, j)
-			}
-		}
+		found = slices.AppendSeq(found, ofState(jobs, query.State))
 		switch {
 		case len(zs) < chunk:
 			return found, nil, nil
@@ -152,6 +155,17 @@ func (q *Queue) jobsOf(ctx context.Context, runner string, query JobQuery, from 
 		}
 	}
 	return found, to, nil
+}
+
+// ofState are the jobs of a state, or all.
+func ofState(jobs []Job, state State) iter.Seq[Job] {
+	return func(yield func(Job) bool) {
+		for _, j := range jobs {
+			if (state == "" || j.State == state) && !yield(j) {
+				return
+			}
+		}
+	}
 }
 
 // Retention is how long the record of an ended job is kept.

@@ -97,9 +97,9 @@ type Config struct {
 	// all.
 	CrashBackoff time.Duration
 
-	// Ageing is how long a call waits behind lanes that go first before every
+	// Aging is how long a call waits behind lanes that go first before every
 	// fourth batch begins with it.
-	Ageing time.Duration
+	Aging time.Duration
 
 	// Retention is how long the record and result of an ended job are kept.
 	Retention time.Duration
@@ -124,7 +124,7 @@ func DefaultConfig() Config {
 		MaxLostLeases:  5,
 		MaxCrashes:     2,
 		CrashBackoff:   time.Second,
-		Ageing:         5 * time.Second,
+		Aging:          5 * time.Second,
 		Retention:      time.Hour,
 		MaxResultBytes: 1 << 30,
 		WorkerTTL:      10 * time.Second,
@@ -150,8 +150,8 @@ func (c Config) validate() error {
 			errs = append(errs, fmt.Errorf("%s is %d, want at least 1", name, n))
 		}
 	}
-	if c.Ageing < 0 || c.CrashBackoff < 0 {
-		errs = append(errs, errors.New("ageing and crash back-off must not be negative"))
+	if c.Aging < 0 || c.CrashBackoff < 0 {
+		errs = append(errs, errors.New("aging and crash back-off must not be negative"))
 	}
 	return errors.Join(errs...)
 }

@@ -154,7 +154,7 @@ func readStats(runner string, answer any) (Stats, error) {
 			s.Oldest = max(s.Oldest, s.Lanes[i].Oldest)
 		}
 	}
-	s.Gate = gates[min(max(number(m["gate"]), 0), int64(len(gates)-1))]
+	s.Gate = gates()[min(max(number(m["gate"]), 0), 2)]
 	s.ResultBytes = number(m["kept"])
 	s.Degraded = number(m["crashed"]) > 3 && s.At-micros(m["at"]) < time.Minute
 	return s, nil

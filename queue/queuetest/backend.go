@@ -38,13 +38,17 @@ type Backend struct {
 // Queue is what both ends have.
 type Queue interface {
 	directory
+	clients
+	upkeep
+	hooks
+	switches
+}
+
+// clients is what clients ask for.
+type clients interface {
 	jobs
 	keeper
 	morgue
-	hooks
-	upkeep
-	SetGate(ctx context.Context, runner string, g queue.Gate) error
-	Redeliver(ctx context.Context, id string) error
 }
 
 type directory interface {
@@ -65,9 +69,15 @@ type jobs interface {
 type keeper interface {
 	Retry(ctx context.Context, id string, a queue.Admission) (queue.Job, error)
 	Jobs(ctx context.Context, query queue.JobQuery) (queue.JobPage, error)
-	Claim(ctx context.Context, caller, key, digest, id string, ttl time.Duration) (string, error)
-	Resolve(ctx context.Context, caller, key string) (string, error)
+	Claim(ctx context.Context, a queue.Alias, digest, id string, ttl time.Duration) (string, error)
+	Resolve(ctx context.Context, a queue.Alias) (string, error)
 	Tries(ctx context.Context, id string) ([]queue.Try, error)
+}
+
+// switches are for operators.
+type switches interface {
+	SetGate(ctx context.Context, runner string, g queue.Gate) error
+	Redeliver(ctx context.Context, id string) error
 }
 
 // hooks are those of webhooks and errands.

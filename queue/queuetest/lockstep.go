@@ -95,8 +95,10 @@ func same[T any](l *lockstep, what string, is, want T) {
 
 // class is what an error says to who acts on it.
 func class(err error) error {
-	for _, c := range []error{queue.ErrFull, queue.ErrCallerFull, queue.ErrTooLate, queue.ErrClosed, queue.ErrNotRetryable, queue.ErrNoWorker, queue.ErrUnknownJob,
-		queue.ErrUnknownDeadLetter, queue.ErrDeadline, queue.ErrMalformed, context.Canceled} {
+	for _, c := range []error{
+		queue.ErrFull, queue.ErrCallerFull, queue.ErrTooLate, queue.ErrClosed, queue.ErrNotRetryable, queue.ErrNoWorker, queue.ErrUnknownJob,
+		queue.ErrUnknownDeadLetter, queue.ErrDeadline, queue.ErrMalformed, context.Canceled,
+	} {
 		if errors.Is(err, c) {
 			return c
 		}

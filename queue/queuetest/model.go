@@ -17,12 +17,12 @@ type Model struct {
 	// All that follows is guarded by mu.
 	runners map[string]*shelf
 	jobs    map[string]*record
-	aliases map[string]alias
+	aliases map[queue.Alias]alias
 }
 
 // NewModel returns an empty queue.
 func NewModel(c queue.Config) *Model {
-	return &Model{config: c, runners: map[string]*shelf{}, jobs: map[string]*record{}, aliases: map[string]alias{}}
+	return &Model{config: c, runners: map[string]*shelf{}, jobs: map[string]*record{}, aliases: map[queue.Alias]alias{}}
 }
 
 // shelf is what there is of one runner.

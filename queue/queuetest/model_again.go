@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,10 +21,9 @@ type alias struct {
 }
 
 // Claim is [queue.Queue.Claim].
-func (m *Model) Claim(_ context.Context, caller, key, digest, id string, ttl time.Duration) (string, error) {
+func (m *Model) Claim(_ context.Context, name queue.Alias, digest, id string, ttl time.Duration) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	name := fmt.Sprintf("%q %q", caller, key)
 	a, taken := m.aliases[name]
 	if !taken || a.until <= now() {
 		m.aliases[name] = alias{id, digest, now() + ttl}
@@ -36,10 +36,10 @@ func (m *Model) Claim(_ context.Context, caller, key, digest, id string, ttl tim
 }
 
 // Resolve is [queue.Queue.Resolve].
-func (m *Model) Resolve(_ context.Context, caller, key string) (string, error) {
+func (m *Model) Resolve(_ context.Context, name queue.Alias) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a, taken := m.aliases[fmt.Sprintf("%q %q", caller, key)]
+	a, taken := m.aliases[name]
 	if !taken || a.until <= now() {
 		return "", queue.ErrUnknownJob
 	}
@@ -95,20 +95,7 @@ func (m *Model) Jobs(_ context.Context, q queue.JobQuery) (queue.JobPage, error)
 	if q.Limit < 1 || q.Limit > 1000 {
 		return queue.JobPage{}, fmt.Errorf("%w: limit %d", queue.ErrMalformed, q.Limit)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var all []queue.Job
-	for id := range m.jobs {
-		if r := m.job(id); r != nil && (q.Runner == "" || q.Runner == r.Runner) {
-			all = append(all, m.view(r))
-		}
-	}
-	slices.SortFunc(all, func(a, b queue.Job) int {
-		if c := b.Created.Compare(a.Created); c != 0 {
-			return c
-		}
-		return strings.Compare(b.ID, a.ID)
-	})
+	all := m.newestFirst(q.Runner)
 	if q.Cursor != "" {
 		i := slices.IndexFunc(all, func(j queue.Job) bool { return j.ID == q.Cursor })
 		if i < 0 {
@@ -116,18 +103,29 @@ func (m *Model) Jobs(_ context.Context, q queue.JobQuery) (queue.JobPage, error)
 		}
 		all = all[i+1:]
 	}
-	var p queue.JobPage
-	for _, j := range all {
-		if q.State != "" && j.State != q.State || !q.From.IsZero() && j.Created.Before(q.From) || !q.Until.IsZero() && !j.Created.Before(q.Until) {
-			continue
-		}
-		if len(p.Jobs) == q.Limit {
-			p.Next = p.Jobs[q.Limit-1].ID
-			break
-		}
-		p.Jobs = append(p.Jobs, j)
+	all = slices.DeleteFunc(all, func(j queue.Job) bool {
+		early, late := !q.From.IsZero() && j.Created.Before(q.From), !q.Until.IsZero() && !j.Created.Before(q.Until)
+		return q.State != "" && j.State != q.State || early || late
+	})
+	if len(all) > q.Limit {
+		return queue.JobPage{Jobs: all[:q.Limit], Next: all[q.Limit-1].ID}, nil
 	}
-	return p, nil
+	return queue.JobPage{Jobs: all}, nil
+}
+
+// newestFirst are the jobs of a runner, or all, in the order of lists.
+func (m *Model) newestFirst(runner string) (all []queue.Job) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.jobs {
+		if r := m.job(id); r != nil && (runner == "" || runner == r.Runner) {
+			all = append(all, m.view(r))
+		}
+	}
+	slices.SortFunc(all, func(a, b queue.Job) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
+	})
+	return all
 }
 
 // DeadLetters is [queue.Queue.DeadLetters].

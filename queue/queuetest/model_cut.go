@@ -121,27 +121,24 @@ func (m *Model) batch(s *shelf, t time.Duration, ask queue.Ask) (batch []*entry,
 	var dropped []*entry
 	until = never
 	rows, full := 0, false
-	for _, lane := range s.order(t, m.config.Ageing) {
+	for _, lane := range s.order(t, m.config.Aging) {
 		left := s.rowsIn(lane)
 		for _, e := range s.lanes[lane] {
-			if e.owner == "" && t >= e.hold {
+			if e.owner != "" || full {
+				continue
+			}
+			if t >= e.hold {
 				left -= e.call.Rows
 			}
+			alone := e.call.Group == "" || e.suspect()
 			switch {
-			case e.owner != "" || full:
-			case e.startBy <= t || ask.Need > 0 && e.deadline < t+ask.Need && left >= ask.Rows:
-				m.expire(s, e)
-				dropped = append(dropped, e)
-			case e.job != nil && e.job.State.Terminal():
+			case m.drops(s, e, t, ask.Need > 0 && e.deadline < t+ask.Need && left >= ask.Rows):
 				dropped = append(dropped, e)
 			case t < e.hold:
 				held, until = held+1, min(until, e.hold)
+			case len(batch) > 0 && (alone || rows+e.call.Rows > ask.Rows):
+				full = true
 			default:
-				alone := e.call.Group == "" || e.suspect()
-				if len(batch) > 0 && (alone || rows+e.call.Rows > ask.Rows) {
-					full = true
-					continue
-				}
 				batch, rows = append(batch, e), rows+e.call.Rows
 				full = alone || rows >= ask.Rows
 			}
@@ -151,6 +148,16 @@ func (m *Model) batch(s *shelf, t time.Duration, ask queue.Ask) (batch []*entry,
 		s.remove(e)
 	}
 	return batch, held, until
+}
+
+// drops reports whether a call is not to be run any more. One that is too late
+// expires.
+func (m *Model) drops(s *shelf, e *entry, t time.Duration, late bool) bool {
+	if e.startBy <= t || late {
+		m.expire(s, e)
+		return true
+	}
+	return e.job != nil && e.job.State.Terminal()
 }
 
 // rowsIn are the rows that wait in a lane.
@@ -165,7 +172,7 @@ func (s *shelf) rowsIn(lane int) (rows int) {
 
 // order is that of the lanes: high, normal, low, but every fourth time the one
 // first that has waited for too long behind others.
-func (s *shelf) order(t, ageing time.Duration) []int {
+func (s *shelf) order(t, aging time.Duration) []int {
 	aged, since := -1, never
 	calls := [3]int{}
 	for lane := range s.lanes {
@@ -174,7 +181,7 @@ func (s *shelf) order(t, ageing time.Duration) []int {
 				continue
 			}
 			behind := lane > 0 && calls[0] > 0 || lane > 1 && calls[1] > 0
-			if behind && calls[lane] == 0 && t-e.accepted >= ageing && e.accepted < since {
+			if behind && calls[lane] == 0 && t-e.accepted >= aging && e.accepted < since {
 				aged, since = lane, e.accepted
 			}
 			calls[lane]++

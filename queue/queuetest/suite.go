@@ -42,7 +42,7 @@ func config() queue.Config {
 	c.MaxLostLeases = 3
 	c.MaxCrashes = 2
 	c.CrashBackoff = 300 * time.Millisecond
-	c.Ageing = 100 * time.Millisecond
+	c.Aging = 100 * time.Millisecond
 	c.MaxResultBytes = 4096
 	c.Retention = time.Minute
 	c.WorkerTTL = time.Second

@@ -116,35 +116,35 @@ var lists = []test{
 var aliases = []test{
 	{"a key stands for the call it was first used for", func(s *scene) {
 		ctx := s.t.Context()
-		_, err := s.Resolve(ctx, "ann", "k")
+		_, err := s.Resolve(ctx, queue.Alias{Caller: "ann", Key: "k"})
 		wantErr(s.t, "Resolve() before", err, queue.ErrUnknownJob)
 		for _, id := range []string{"first", "second"} {
-			if got, err := s.Claim(ctx, "ann", "k", "digest", id, time.Minute); err != nil || got != "first" {
+			if got, err := s.Claim(ctx, queue.Alias{Caller: "ann", Key: "k"}, "digest", id, time.Minute); err != nil || got != "first" {
 				s.t.Errorf("Claim(%s) = %q, %v; want first", id, got, err)
 			}
 		}
-		_, err = s.Claim(ctx, "ann", "k", "another", "third", time.Minute)
+		_, err = s.Claim(ctx, queue.Alias{Caller: "ann", Key: "k"}, "another", "third", time.Minute)
 		wantErr(s.t, "Claim() of another call", err, queue.ErrKeyReused)
-		if got, err := s.Resolve(ctx, "ann", "k"); err != nil || got != "first" {
+		if got, err := s.Resolve(ctx, queue.Alias{Caller: "ann", Key: "k"}); err != nil || got != "first" {
 			s.t.Errorf("Resolve() = %q, %v; want first", got, err)
 		}
 	}},
 	{"a key is its caller's alone", func(s *scene) {
 		ctx := s.t.Context()
-		must(s.Claim(ctx, "ann", "k", "d", "hers", time.Minute))(s.t)
-		if got, err := s.Claim(ctx, "bob", "k", "e", "his", time.Minute); err != nil || got != "his" {
+		must(s.Claim(ctx, queue.Alias{Caller: "ann", Key: "k"}, "d", "hers", time.Minute))(s.t)
+		if got, err := s.Claim(ctx, queue.Alias{Caller: "bob", Key: "k"}, "e", "his", time.Minute); err != nil || got != "his" {
 			s.t.Errorf("Claim() = %q, %v; want his", got, err)
 		}
-		must(s.Claim(ctx, "a b", "c", "d", "one", time.Minute))(s.t)
-		if got := must(s.Claim(ctx, "a", "b c", "d", "two", time.Minute))(s.t); got != "two" {
+		must(s.Claim(ctx, queue.Alias{Caller: "a b", Key: "c"}, "d", "one", time.Minute))(s.t)
+		if got := must(s.Claim(ctx, queue.Alias{Caller: "a", Key: "b c"}, "d", "two", time.Minute))(s.t); got != "two" {
 			s.t.Errorf("Claim() = %q: two callers were taken for one", got)
 		}
 	}},
 	{"a key is free again when its time is over", func(s *scene) {
 		ctx := s.t.Context()
-		must(s.Claim(ctx, "ann", "k", "d", "first", 50*time.Millisecond))(s.t)
+		must(s.Claim(ctx, queue.Alias{Caller: "ann", Key: "k"}, "d", "first", 50*time.Millisecond))(s.t)
 		await(s.t, "another call has it", func() bool {
-			got, err := s.Claim(ctx, "ann", "k", "e", "second", time.Minute)
+			got, err := s.Claim(ctx, queue.Alias{Caller: "ann", Key: "k"}, "e", "second", time.Minute)
 			return err == nil && got == "second"
 		})
 	}},

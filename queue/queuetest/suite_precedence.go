@@ -14,7 +14,7 @@ var precedence = []test{
 	{"every fourth batch begins with a lane that has waited too long", func(s *scene) {
 		w := s.consumer("w")
 		s.submit(in("low", queue.Low), in("low", queue.Low))
-		pass(config().Ageing)
+		pass(config().Aging)
 		var batches []string
 		for range 8 {
 			s.submit(in("high", queue.High))
@@ -39,7 +39,7 @@ var precedence = []test{
 	{"what has waited too long is followed by the other lanes in their order", func(s *scene) {
 		w := s.consumer("w")
 		s.submit(in("low", queue.Low), in("normal", queue.Normal))
-		pass(config().Ageing)
+		pass(config().Aging)
 		s.submit(in("high", queue.High))
 		for range 3 {
 			cut := s.wantCut(w, 1, "high")

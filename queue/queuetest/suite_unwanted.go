@@ -69,7 +69,9 @@ var unwanted = []test{
 		ids := s.submit(of("a", 1))
 		v, w := s.consumer("v"), s.consumer("w")
 		s.wantCut(v, 8, "a")
-		must(s.Cancel(s.t.Context(), ids[0]))(s.t)
+		if j := must(s.Cancel(s.t.Context(), ids[0]))(s.t); j.State != queue.Canceled {
+			s.t.Errorf("Cancel() = %+v", j)
+		}
 		s.Abandon("v", 0)
 		s.sweep()
 		s.wantCut(w, 8)

@@ -22,7 +22,7 @@
 -- less time left than the batch will take expires, if a full batch waits behind it:
 -- under overload all that is served would be what nobody waits for any more.
 local consumer, most, enough, age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local retention, most_bytes, ageing, need = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local retention, most_bytes, aging, need = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = clock()
 local m = call("HMGET", METER, "c1", "c2", "c3", "r1", "r2", "r3", "o1", "o2", "o3", "s1", "s2", "s3", "newest", "arrived", "bytes",
 	"gate", "all", "turn")
@@ -183,7 +183,7 @@ local function aged()
 	local first, oldest_of_all
 	for lane = 2, 3 do
 		local behind = c[1] > 0 or (lane == 3 and c[2] > 0)
-		if c[lane] > 0 and behind and now - o[lane] >= ageing and o[lane] < (oldest_of_all or now + 1) then
+		if c[lane] > 0 and behind and now - o[lane] >= aging and o[lane] < (oldest_of_all or now + 1) then
 			first, oldest_of_all = lane, o[lane]
 		end
 	end
