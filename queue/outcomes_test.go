@@ -18,7 +18,9 @@ func TestOutcomesOfManyJobsAndWhatIsForgotten(t *testing.T) {
 	go func() { done <- p.Run(running) }()
 	defer func() {
 		stop()
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}()
 	var ids []string
 	for _, name := range []string{"ended", "waits"} {

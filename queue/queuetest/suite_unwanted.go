@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -55,7 +56,9 @@ var unwanted = []test{
 		await(s.t, "the call is queued", func() bool { return s.stats().Waiting == 1 })
 		s.wantCut(w, 8, "a")
 		leave()
-		<-gone
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			s.t.Errorf("Do() = %v, want that it was canceled", err)
+		}
 		await(s.t, "its worker learns of it", func() bool {
 			return slices.Equal(must(w.Renew(s.t.Context()))(s.t).Canceled, []string{c.ID})
 		})
