@@ -37,6 +37,8 @@ func scenarios() []scenario {
 	proxied := setup{gateways: 2, workers: 3, proxied: true}
 	always := setup{gateways: 2, workers: 3, redis: fsyncAlways()}
 	proxiedAlways := setup{gateways: 2, workers: 3, proxied: true, redis: fsyncAlways()}
+	slow := setup{gateways: 2, workers: 3, tasks: 2, redis: fsyncAlways()}
+	later := []fault{killWorker(4), killGateway(2), killTasks(4), killRedis(1)}
 	kills := []fault{killWorker(6), killGateway(3), killRedis(1)}
 	strain := append(networks(), stopWorker(4), stopGateway(2), slowReaders(1))
 	from, to := 500*time.Millisecond, 1500*time.Millisecond
@@ -46,6 +48,7 @@ func scenarios() []scenario {
 	all := []scenario{
 		{name: "kills", setup: always, long: 60 * time.Second, faults: kills, from: from, to: to},
 		{name: "network", setup: proxied, long: 35 * time.Second, faults: strain, from: 100 * time.Millisecond, to: 500 * time.Millisecond, injectors: 2},
+		{name: "later", setup: slow, rate: 40, mix: &slowPath, long: 30 * time.Second, faults: later, from: from, to: to, patience: 150 * time.Second},
 		{name: "memory", setup: few, rate: 150, long: 12 * time.Second, script: fillMemory},
 		{name: "flush", setup: few, long: 8 * time.Second, script: flushAll, after: succeedsAfterLoss},
 		{name: "rolling", setup: few, long: 15 * time.Second, mix: &awaited, script: rollingRestart, after: reportFailed},

@@ -66,6 +66,8 @@ type jobView struct {
 	State      string    `json:"state"`
 	FinishedAt time.Time `json:"finished_at"`
 	DeadlineAt time.Time `json:"deadline_at"`
+	RunAt      time.Time `json:"run_at"`
+	Attempt    int       `json:"attempt"`
 }
 
 func readJob(a answer) (jobView, error) {

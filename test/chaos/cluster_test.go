@@ -29,18 +29,21 @@ const lease = time.Second
 type setup struct {
 	binary            func() (string, error)
 	gateways, workers int
+	tasks             int      // processes of tasks; if there are any, there is a receiver of webhooks
 	proxied           bool     // a proxy between each process and Redis
 	redis             []string // arguments of redis-server
 	env               []string
 }
 
-// cluster is a Redis with gateways and workers around it, each a process.
+// cluster is a Redis with gateways, workers and processes of tasks around it.
 type cluster struct {
 	t                 *testing.T
 	redis             *redistest.Server
 	queue             *queue.Queue // looks from outside
 	gateways, workers []*slot
-	executions        string // the file that the probes write
+	tasks             []*slot
+	receiver          *receiver // of webhooks; nil if there is none
+	executions        string    // the file that the probes write
 	record            *history.Recorder
 	patience          time.Duration // with what must come to rest
 
@@ -66,11 +69,18 @@ func start(t *testing.T, s setup) *cluster {
 	if s.binary == nil {
 		s.binary = probe
 	}
+	if s.tasks > 0 {
+		c.receiver = listen(t, c.record)
+		s.env = append(slices.Clip(s.env), c.receiver.env()...)
+	}
 	for i := range s.gateways {
 		c.gateways = append(c.gateways, c.slot(s, "gateway", i, "EKIBEN_HTTP_ADDR"))
 	}
 	for i := range s.workers {
 		c.workers = append(c.workers, c.slot(s, "worker", i, "EKIBEN_OPS_ADDR"))
+	}
+	for i := range s.tasks {
+		c.tasks = append(c.tasks, c.slot(s, "tasks", i, "EKIBEN_OPS_ADDR"))
 	}
 	c.ready()
 	return c
@@ -97,7 +107,7 @@ func (c *cluster) slot(s setup, role string, i int, addr string) *slot {
 }
 
 func (c *cluster) slots() []*slot {
-	return append(slices.Clip(c.gateways), c.workers...)
+	return slices.Concat(c.gateways, c.workers, c.tasks)
 }
 
 // ready waits until all processes say that they are.

@@ -2,7 +2,7 @@
 // redis-server from outside, does them harm, and has package history check what
 // came of it. It is run by
 //
-//	make chaos                    about three minutes
+//	make chaos                    about six minutes
 //	make chaos-long DURATION=2h   the same again and again, and the mutants
 //
 // A run prints its seed. The same seed gives the same calls and the same faults

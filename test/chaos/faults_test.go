@@ -43,6 +43,13 @@ func killGateway(weight int) fault {
 	}}
 }
 
+func killTasks(weight int) fault {
+	return fault{"kill -9 tasks", weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
+		oneOf(r, c.tasks).now().Signal(syscall.SIGKILL)
+		return 0, nil
+	}}
+}
+
 func killRedis(weight int) fault {
 	return fault{"kill -9 redis", weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
 		c.redis.Kill()

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type load struct {
 	gateways []string // base URLs
 	record   *history.Recorder
 	client   *http.Client
+	hooks    string // the URL of the receiver of webhooks
 	planner  *planner
 
 	calls sync.WaitGroup
@@ -98,6 +100,7 @@ func (l *load) post(ctx context.Context, n int, plan history.Plan) (answer, erro
 	if plan.Timeout > 0 {
 		m.header = append(m.header, "Ekiben-Timeout", plan.Timeout.String())
 	}
+	m.header = append(m.header, l.later(n, plan)...)
 	until := time.Now().Add(connectPatience)
 	for i := n; ; i++ {
 		m.url = l.gateways[i%len(l.gateways)] + "/v1/runners/probe/run"
@@ -107,6 +110,21 @@ func (l *load) post(ctx context.Context, n int, plan history.Plan) (answer, erro
 		}
 		pause(ctx, respond)
 	}
+}
+
+// later are the headers of what takes a job.
+func (l *load) later(n int, plan history.Plan) []string {
+	var h []string
+	if plan.Delay > 0 {
+		h = append(h, "Ekiben-Delay", plan.Delay.String())
+	}
+	if plan.Retries > 0 {
+		h = append(h, "Ekiben-Retry", strconv.Itoa(plan.Retries))
+	}
+	if plan.Webhook {
+		h = append(h, "Ekiben-Webhook", l.hooks+"/"+strconv.Itoa(n))
+	}
+	return h
 }
 
 // respond is how long a client waits before it tries again or asks again.
@@ -126,7 +144,7 @@ func (l *load) follow(ctx context.Context, n int, plan history.Plan, accepted an
 		l.record.Add(history.Event{Kind: history.Unknown, Call: n, Status: accepted.status, Body: err.Error()})
 		return
 	}
-	l.record.Add(history.Event{Kind: history.Accepted, Call: n, ID: v.ID, Deadline: v.DeadlineAt})
+	l.record.Add(history.Event{Kind: history.Accepted, Call: n, ID: v.ID, Deadline: v.DeadlineAt, RunAt: v.RunAt})
 	l.cancel(ctx, n, plan, v.ID)
 	state := v.State
 	for i, missing := n, 0; !ended(state); i++ {
@@ -182,7 +200,7 @@ func (l *load) look(ctx context.Context, i int, id string) (history.Event, bool)
 	if err != nil || a.status != http.StatusOK || bad != nil {
 		return history.Event{}, false
 	}
-	return history.Event{Kind: history.Seen, State: v.State, Finished: v.FinishedAt}, true
+	return history.Event{Kind: history.Seen, State: v.State, Finished: v.FinishedAt, Again: v.Attempt}, true
 }
 
 // result reads the result of a job that has ended.

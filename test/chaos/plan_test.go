@@ -17,6 +17,10 @@ type mix struct {
 	even                        bool          // and no less
 	stale                       bool          // and fail if their process stood still meanwhile
 	timeout                     time.Duration // of all calls; 0 is that of the gateways
+
+	// Of the jobs so many are delayed, fail once or twice before they succeed, and
+	// are told of, each independent of the others.
+	delayed, again, told float64
 }
 
 // usual is what most scenarios send.
@@ -24,6 +28,9 @@ var usual = mix{jobs: 0.5, poison: 0.005, fail: 0.02, short: 0.03, cancel: 0.03,
 
 // harmless is the usual without what takes its worker down, or long.
 var harmless = mix{jobs: 0.5, fail: 0.02, short: 0.03, cancel: 0.03, work: 200 * time.Millisecond}
+
+// slowPath are jobs that need what takes a job.
+var slowPath = mix{jobs: 1, fail: 0.02, cancel: 0.03, work: 20 * time.Millisecond, delayed: 1. / 3, again: 1. / 3, told: 1. / 3}
 
 // planner draws calls, one after the other.
 type planner struct {
@@ -67,9 +74,27 @@ func (p *planner) draw() (int, history.Plan) {
 		}
 		kind -= k.share
 	}
+	p.later(&o, &plan)
 	plan.Row = o.String()
-	if o.Do == order.Answer || o.Do == order.Stale {
+	if o.Do == order.Answer || o.Do == order.Stale || o.Do == order.Again {
 		plan.Want = o.Answer()
 	}
 	return n, plan
+}
+
+// later draws what takes a job.
+func (p *planner) later(o *order.Order, plan *history.Plan) {
+	if p.mix.delayed+p.mix.again+p.mix.told == 0 {
+		return // others draw no more than they did
+	}
+	delay := between(p.rand, 200*time.Millisecond, 3*time.Second).Truncate(time.Millisecond)
+	fails := 1 + p.rand.IntN(2)
+	if p.rand.Float64() < p.mix.delayed {
+		plan.Delay = delay
+	}
+	if p.rand.Float64() < p.mix.again && o.Do == order.Answer {
+		o.Do, o.Fails = order.Again, fails
+		plan.Retries, plan.Fails = 3, fails
+	}
+	plan.Webhook = p.rand.Float64() < p.mix.told
 }

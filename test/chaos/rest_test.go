@@ -43,6 +43,13 @@ func (c *cluster) final(l *load, events []history.Event) history.Final {
 		f.Pending, f.Timeless = c.ask(pendingScript), c.ask(timelessScript)
 		return f.Depth == 0 && f.Waiting == 0 && f.Bytes == 0 && f.Pending == 0 && f.Timeless == 0
 	})
+	if c.receiver != nil {
+		c.receiver.calmDown()
+		missing := 0
+		if !until(ctx, c.patience, func() bool { missing = c.receiver.missing(events); return missing == 0 }) {
+			c.figure("of %d calls the receiver was not told", missing)
+		}
+	}
 	for _, e := range events {
 		if e.Kind == history.Accepted {
 			f.Jobs[e.Call] = c.outcome(ctx, l, e)
@@ -63,7 +70,7 @@ func (c *cluster) outcome(ctx context.Context, l *load, accepted history.Event) 
 	}) {
 		c.t.Errorf("job %s cannot be read", accepted.ID)
 	}
-	return history.Outcome{State: seen.State, Finished: seen.Finished, Status: result.Status, Code: result.Code, Body: result.Body}
+	return history.Outcome{State: seen.State, Finished: seen.Finished, Again: seen.Again, Status: result.Status, Code: result.Code, Body: result.Body}
 }
 
 // executed reads what the probes noted.

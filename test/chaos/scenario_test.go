@@ -105,6 +105,10 @@ func (s scenario) run(t *testing.T, seed uint64) (history.Report, []history.Even
 	before := c.baselines()
 	l := newLoad(c.bases(), c.record, &planner{rand: rand.New(rand.NewPCG(seed, 1)), mix: *s.mix, lease: lease})
 
+	if c.receiver != nil {
+		l.hooks = c.receiver.url
+	}
+
 	sending, stop := context.WithTimeout(t.Context(), s.long)
 	defer stop()
 	calls, giveUp := context.WithTimeout(t.Context(), s.long+s.patience)
@@ -120,13 +124,12 @@ func (s scenario) run(t *testing.T, seed uint64) (history.Report, []history.Even
 	l.calls.Wait()
 	l.client.CloseIdleConnections()
 
-	events := c.record.Events()
-	final := c.final(l, events)
+	final := c.final(l, c.record.Events())
 	l.client.CloseIdleConnections()
 	final.Leaks = c.leaks(before)
 	final.Memory, final.MemoryBound = memory, s.memory
-	events = append(events, c.executed()...)
-	report := history.Check(events, final, history.Rules{Slack: slack})
+	events := append(c.record.Events(), c.executed()...)
+	report := history.Check(events, final, history.Rules{Slack: slack, Lease: lease})
 	for _, figure := range c.figures {
 		t.Log(figure)
 	}

@@ -12,13 +12,13 @@ import (
 	"github.com/ekiben/ekiben/internal/tcpproxy"
 )
 
-// slot is the place of a gateway or a worker: when the process in it dies, the
+// slot is the place of a gateway, a worker or a process of tasks: when the process in it dies, the
 // next one is started there, at the same address. It is safe for concurrent use.
 type slot struct {
 	t       *testing.T
 	name    string
 	command processes.Command
-	addr    string          // of HTTP: the gateway, or the worker's metrics
+	addr    string          // of HTTP: the gateway, or metrics
 	proxy   *tcpproxy.Proxy // on the way to Redis; nil if there is none
 
 	keeper sync.WaitGroup

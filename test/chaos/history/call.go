@@ -13,12 +13,14 @@ type call struct {
 	accepted  time.Time // of a job
 	id        string
 	deadline  time.Time // of a job, when it is known
+	runAt     time.Time // of a delayed job, when it is known
 
 	refused, unknown, canceled bool
 
 	reply    *Event
 	seen     []Event
 	results  []Event
+	told     []Event
 	began    []Event
 	ended    int
 	excused  bool // Redis lost its data while it was there
@@ -60,7 +62,7 @@ func (c *call) add(e Event) {
 	case Submitted:
 		c.plan, c.submitted = *e.Plan, e.At
 	case Accepted:
-		c.accepted, c.id, c.deadline = e.At, e.ID, e.Deadline
+		c.accepted, c.id, c.deadline, c.runAt = e.At, e.ID, e.Deadline, e.RunAt
 	case Refused:
 		c.refused = true
 	case Unknown:
@@ -73,6 +75,8 @@ func (c *call) add(e Event) {
 		c.seen = append(c.seen, e)
 	case Result:
 		c.results = append(c.results, e)
+	case Told:
+		c.told = append(c.told, e)
 	case Began:
 		c.began = append(c.began, e)
 	case Ended:

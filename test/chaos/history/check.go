@@ -10,6 +10,10 @@ type Rules struct {
 	// Slack is how long after a deadline an execution may be noted: the step from
 	// the last look at the clock to the first line of the runnable.
 	Slack time.Duration
+
+	// Lease is how long a worker that shows no life keeps its calls; 0 if it is not
+	// known.
+	Lease time.Duration
 }
 
 // Violation is an invariant that does not hold. Call is negative where it is not
@@ -43,6 +47,10 @@ func Check(events []Event, final Final, rules Rules) Report {
 		k.beginsInTime()
 		k.staysCanceled()
 		k.isGuilty()
+		k.isTold()
+		k.isToldTruly()
+		k.waitsForItsTime()
+		k.isTriedAgain()
 	}
 	k.call = nil
 	k.idsDiffer(calls)

@@ -13,9 +13,14 @@
 //	I8   poison is given up, the innocent are not
 //	I9   at rest nothing is counted, pending, or kept without an end
 //	I10  memory is bounded
+//	I11  who asked for it is told of the end, at least once, truly, and under one id
 //	I12  goroutines and descriptors come back to where they were
 //
-// I11 is about webhooks, which do not exist yet.
+// Beyond the reference there are
+//
+//	I13  no execution of a delayed call begins before its time
+//	I14  what fails for a while succeeds, and is not executed
+//	     more often than it is tried and its workers are lost
 package history
 
 import "time"
@@ -27,7 +32,7 @@ type Kind string
 const (
 	// Submitted: a client is about to send it. Has Plan.
 	Submitted Kind = "submitted"
-	// Accepted: a job was acknowledged. Has ID and Deadline.
+	// Accepted: a job was acknowledged. Has ID and Deadline, and RunAt if it is delayed.
 	Accepted Kind = "accepted"
 	// Refused: it certainly does not exist. Has Status and Code.
 	Refused Kind = "refused"
@@ -35,7 +40,7 @@ const (
 	Unknown Kind = "unknown"
 	// Replied: an awaited call was answered. Has Status, Code, Body.
 	Replied Kind = "replied"
-	// Seen: a job was read. Has State, and Finished once it is terminal.
+	// Seen: a job was read. Has State, Again, and Finished once it is terminal.
 	Seen Kind = "seen"
 	// Result: the result of a job was read. Has Status, Code, Body.
 	Result Kind = "result"
@@ -44,6 +49,10 @@ const (
 	// Began and Ended: a worker executes it. Have PID.
 	Began Kind = "began"
 	Ended Kind = "ended"
+	// Told: the receiver of its webhook got a message. Has ID, State and Finished of
+	// the job in it, Message, and Status if it is to be answered: the sender may not
+	// live to know. Invalid if it may be anybody's.
+	Told Kind = "told"
 	// Fault: something was done to the system. Has Fault.
 	Fault Kind = "fault"
 	// DataLost: Redis lost what it had, which excuses what was submitted before.
@@ -78,6 +87,7 @@ type Event struct {
 	Plan     *Plan     `json:"plan,omitempty"`
 	ID       string    `json:"id,omitempty"`
 	Deadline time.Time `json:"deadline,omitzero"`
+	RunAt    time.Time `json:"run_at,omitzero"`
 	State    string    `json:"state,omitempty"`
 	Finished time.Time `json:"finished,omitzero"`
 	Status   int       `json:"status,omitempty"`
@@ -85,6 +95,9 @@ type Event struct {
 	Body     string    `json:"body,omitempty"`
 	PID      int       `json:"pid,omitempty"`
 	Fault    string    `json:"fault,omitempty"`
+	Again    int       `json:"again,omitempty"`   // how often a job was queued again
+	Message  string    `json:"message,omitempty"` // the webhook-id
+	Invalid  string    `json:"invalid,omitempty"` // what is wrong with the signature or the body
 }
 
 // Plan is what a call is meant to be.
@@ -108,11 +121,22 @@ type Plan struct {
 
 	// Cancel: the client changes its mind after so long. 0: it does not.
 	Cancel time.Duration `json:"cancel,omitempty"`
+
+	// Delay is how much later it is to be queued.
+	Delay time.Duration `json:"delay,omitempty"`
+
+	// Retries is how often it may be tried again, Fails how many of its executions
+	// fail before one does not.
+	Retries int `json:"retries,omitempty"`
+	Fails   int `json:"fails,omitempty"`
+
+	// Webhook: the client wants to be told of the end.
+	Webhook bool `json:"webhook,omitempty"`
 }
 
 // ordinary calls are expected to succeed, in the time that the system takes.
 func (p Plan) ordinary() bool {
-	return p.Want != "" && !p.Poison && !p.Long && p.Timeout == 0 && p.Cancel == 0
+	return p.Want != "" && !p.Poison && !p.Long && p.Timeout == 0 && p.Cancel == 0 && p.Delay == 0 && p.Retries == 0
 }
 
 // Outcome is what a job is at the end.
@@ -122,6 +146,9 @@ type Outcome struct {
 	Status   int
 	Code     string
 	Body     string
+
+	// Again is how often it was queued again because it had failed.
+	Again int
 }
 
 // Final is the state at the end, when everything has come to rest.

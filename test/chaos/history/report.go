@@ -25,12 +25,16 @@ type Report struct {
 
 	Expired, Canceled int
 
-	// Executions that came to their end, and those beyond the first of a call.
+	// Executions that came to their end, and those beyond the one of a call and
+	// those that it is meant to fail in.
 	Executions, Duplicates int
 
-	// Repeats are executions that began after the first of their call, whether
-	// they came to their end or not.
+	// Repeats are executions that began beyond these, whether they came to their end
+	// or not.
 	Repeats int
+
+	// Later is about delays and webhooks.
+	Later Later
 
 	// Faults by kind, and how long ordinary calls took that were in flight at one.
 	Faults   map[string]int
@@ -55,6 +59,11 @@ func SpreadOf(ds []time.Duration) Spread {
 	return Spread{len(ds), at(0.5), at(0.99), ds[len(ds)-1]}
 }
 
+// worst is the worse of two, of all that both are of.
+func (s Spread) worst(other Spread) Spread {
+	return Spread{s.N + other.N, max(s.P50, other.P50), max(s.P99, other.P99), max(s.Max, other.Max)}
+}
+
 func newReport(calls []*call, events []Event, violations []Violation) Report {
 	r := Report{Faults: map[string]int{}, Violations: violations}
 	for _, v := range violations {
@@ -74,6 +83,7 @@ func newReport(calls []*call, events []Event, violations []Violation) Report {
 	for _, c := range calls {
 		r.count(c)
 	}
+	r.Later = newLater(calls)
 	r.Recovery = recovery(calls, events, r.Faults)
 	return r
 }
@@ -106,8 +116,8 @@ func (r *Report) count(c *call) {
 		r.Lost--
 	}
 	r.Executions += c.ended
-	r.Duplicates += max(c.ended-1, 0)
-	r.Repeats += max(len(c.began)-1, 0)
+	r.Duplicates += max(c.ended-1-c.plan.Fails, 0)
+	r.Repeats += max(len(c.began)-1-c.plan.Fails, 0)
 }
 
 // recovery is how long calls took that were in flight at a fault, by the kind of
@@ -147,6 +157,7 @@ func (r Report) Sum(other Report) Report {
 	r.Expired, r.Canceled = r.Expired+other.Expired, r.Canceled+other.Canceled
 	r.Executions, r.Duplicates = r.Executions+other.Executions, r.Duplicates+other.Duplicates
 	r.Repeats += other.Repeats
+	r.Later = r.Later.sum(other.Later)
 	r.Violations = append(slices.Clone(r.Violations), other.Violations...)
 	faults, spreads := map[string]int{}, map[string]Spread{}
 	maps.Copy(faults, r.Faults)
@@ -155,8 +166,7 @@ func (r Report) Sum(other Report) Report {
 		faults[fault] += n
 	}
 	for fault, s := range other.Recovery {
-		was := spreads[fault]
-		spreads[fault] = Spread{was.N + s.N, max(was.P50, s.P50), max(was.P99, s.P99), max(was.Max, s.Max)}
+		spreads[fault] = spreads[fault].worst(s)
 	}
 	r.Faults, r.Recovery = faults, spreads
 	return r
@@ -174,6 +184,7 @@ func (r Report) Table(lease time.Duration) string {
 	fmt.Fprintf(&b, "outcomes   lost %d, late %d, wrong %d, doubled %d, innocents dead %d, poison dead %d, expired %d, canceled %d\n",
 		r.Lost, r.Late, r.Wrong, r.Doubled, r.InnocentsDead, r.PoisonDead, r.Expired, r.Canceled)
 	fmt.Fprintf(&b, "executions %d, of which duplicates %d (%.2f %%); begun again %d\n", r.Executions, r.Duplicates, share, r.Repeats)
+	b.WriteString(r.Later.table())
 	leases := func(d time.Duration) float64 { return float64(d) / float64(lease) }
 	for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
 		s := r.Recovery[fault]

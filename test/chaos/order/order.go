@@ -23,6 +23,9 @@ const (
 	// Stale answers [Order.Answer], but fails if it took [StaleAfter] longer than
 	// it should: its process stood still, and others may have taken over.
 	Stale Do = "stale"
+	// Again fails [Order.Fails] executions in a way that trying again may help, and
+	// then answers [Order.Answer].
+	Again Do = "again"
 	// Poison kills the process that executes it.
 	Poison Do = "poison"
 )
@@ -43,14 +46,21 @@ type Order struct {
 
 	// Value is what the answer depends on.
 	Value uint64
+
+	// Fails is how many executions of [Again] fail; 0 for all others.
+	Fails int
 }
 
 // ErrMalformed means that something is not an order, or not a line.
 var ErrMalformed = errors.New("malformed")
 
-// String is the row: "<call> <do> <sleep in µs> <value>".
+// String is the row: "<call> <do> <sleep in µs> <value>". Again is "again:<fails>".
 func (o Order) String() string {
-	return fmt.Sprintf("%d %s %d %d", o.Call, o.Do, o.Sleep.Microseconds(), o.Value)
+	do := string(o.Do)
+	if o.Do == Again {
+		do += ":" + strconv.Itoa(o.Fails)
+	}
+	return fmt.Sprintf("%d %s %d %d", o.Call, do, o.Sleep.Microseconds(), o.Value)
 }
 
 // Answer is what a row is to be answered with. It depends on all that the row
@@ -70,12 +80,16 @@ func Parse(row string) (Order, error) {
 	call, err1 := strconv.Atoi(fields[0])
 	micros, err2 := strconv.ParseInt(fields[2], 10, 32)
 	value, err3 := strconv.ParseUint(fields[3], 10, 64)
-	o := Order{Call: call, Do: Do(fields[1]), Sleep: time.Duration(micros) * time.Microsecond, Value: value}
-	if err := errors.Join(err1, err2, err3); err != nil {
+	do, fails, counted := strings.Cut(fields[1], ":")
+	o := Order{Call: call, Do: Do(do), Sleep: time.Duration(micros) * time.Microsecond, Value: value}
+	var err4 error
+	if counted {
+		o.Fails, err4 = strconv.Atoi(fails)
+	}
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return Order{}, fmt.Errorf("%w: order %q: %w", ErrMalformed, row, err)
 	}
-	switch o.Do {
-	case Answer, Fail, Stale, Poison:
+	if known := o.Do == Answer || o.Do == Fail || o.Do == Stale || o.Do == Poison; known != counted && (known || o.Do == Again) {
 		return o, nil
 	}
 	return Order{}, fmt.Errorf("%w: order %q", ErrMalformed, row)

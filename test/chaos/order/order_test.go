@@ -20,6 +20,9 @@ func TestOrdersSurviveTheirWay(t *testing.T) {
 			Sleep: time.Duration(rapid.IntRange(0, 1e9).Draw(t, "sleep")) * time.Microsecond,
 			Value: rapid.Uint64().Draw(t, "value"),
 		}
+		if rapid.Bool().Draw(t, "again") {
+			o.Do, o.Fails = order.Again, rapid.IntRange(0, 9).Draw(t, "fails")
+		}
 		if got, err := order.Parse(o.String()); err != nil || got != o {
 			t.Fatalf("%+v came back as %+v, %v", o, got, err)
 		}
@@ -47,7 +50,7 @@ func TestLinesSurviveTheirWay(t *testing.T) {
 func TestNonsenseIsNoOrder(t *testing.T) {
 	t.Parallel()
 
-	for _, row := range []string{"", "1 answer 2", "1 dance 2 3", "x answer 2 3", "1 answer 2 3 4", "1 answer 99999999999 3"} {
+	for _, row := range []string{"", "1 answer 2", "1 dance 2 3", "1 again 2 3", "1 again:x 2 3", "1 answer:1 2 3", "1 dance:1 2 3", "x answer 2 3", "1 answer 2 3 4", "1 answer 99999999999 3"} {
 		if _, err := order.Parse(row); !errors.Is(err, order.ErrMalformed) {
 			t.Errorf("%q gave %v", row, err)
 		}

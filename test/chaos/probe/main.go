@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -73,18 +74,10 @@ func (p probe) run(ctx context.Context, rows [][]byte) ([][]byte, error) {
 	stale := time.Since(began) > longest+order.StaleAfter
 	answers := make([][]byte, len(rows))
 	for i, o := range orders {
-		switch o.Do {
-		case order.Poison:
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // the signal may take a moment
-		case order.Fail:
-			failed[i] = errors.New("told to fail")
-		case order.Answer, order.Stale:
-			if stale && o.Do == order.Stale {
-				failed[i] = errors.New("stood still")
-			}
-			answers[i] = []byte(o.Answer())
+		if err := p.obey(o, stale); err != nil {
+			failed[i] = err
 		}
+		answers[i] = []byte(o.Answer())
 	}
 	if err := p.note(orders, true); err != nil {
 		return nil, err
@@ -93,6 +86,44 @@ func (p probe) run(ctx context.Context, rows [][]byte) ([][]byte, error) {
 		return answers, failed
 	}
 	return answers, nil
+}
+
+// obey does what one row says, but for its answer. stale: the process stood still.
+func (p probe) obey(o order.Order, stale bool) error {
+	switch o.Do {
+	case order.Poison:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // the signal may take a moment
+	case order.Fail:
+		return errors.New("told to fail")
+	case order.Again:
+		n, err := p.count(o.Call)
+		if err == nil && n <= o.Fails {
+			err = runnables.Retryable(errors.New("told to fail for now"))
+		}
+		return err
+	case order.Stale:
+		if stale {
+			return errors.New("stood still")
+		}
+	case order.Answer:
+	}
+	return nil
+}
+
+// count says how many executions of a call came so far, this one included: each
+// leaves a byte in a file of the call.
+func (p probe) count(call int) (int, error) {
+	f, err := os.OpenFile(fmt.Sprintf("%s.%d", p.log.Name(), call), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, fmt.Errorf("probe: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.WriteString("."); err != nil {
+		return 0, fmt.Errorf("probe: %w", err)
+	}
+	n, err := f.Seek(0, io.SeekCurrent) // behind the byte of this execution
+	return int(n), err
 }
 
 // note writes a line for each row, all in one write.
