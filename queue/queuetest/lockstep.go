@@ -20,7 +20,8 @@ import (
 func Lockstep(t *testing.T, open func(*testing.T, queue.Config) Backend) {
 	t.Helper()
 	c := config()
-	c.CrashBackoff = 0 // a back-off ends at a moment that two clocks see differently
+	// What begins or ends at a moment, two clocks see differently.
+	c.CrashBackoff, c.Aging = 0, time.Hour
 	b := open(t, c)
 	p := b.NewProducer("gateway")
 	rapid.Check(t, func(rt *rapid.T) {
