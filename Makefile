@@ -1,7 +1,7 @@
 # make run    the main job: the sentiment service on an embedded Redis
 # make test   everything that CI runs; installs what it needs
 # make build  bin/ekiben
-# make chaos  faults on purpose, about three minutes; a part of test
+# make chaos  faults on purpose, about six minutes; a part of test
 # make chaos-long DURATION=2h  the same for so long, and the mutants
 # make bench  the benchmarks of docs/benchmarks.md, about ten minutes
 
