@@ -70,8 +70,9 @@ type Config struct {
 	BodyTimeout time.Duration `env:"EKIBEN_BODY_TIMEOUT"`
 
 	// DrainDelay is how long a gateway that was told to stop goes on as before,
-	// except that /readyz says no, so that load balancers notice. 0 is right
-	// where there is none.
+	// except that /readyz says no, so that load balancers notice. Where there is
+	// none 0 is right: it is 300ms then, in which answers say that their
+	// connections close.
 	DrainDelay time.Duration `env:"EKIBEN_DRAIN_DELAY"`
 
 	// DrainTimeout is how long requests may take after that. What has no answer

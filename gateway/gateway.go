@@ -31,7 +31,7 @@ type Gateway struct {
 	docs    docs
 
 	// headers are values that every answer has; nobody changes them.
-	headers struct{ nosniff, noStore []string }
+	headers struct{ nosniff, noStore, closes []string }
 
 	// callers tell whose requests are whose; buckets limit what each may send, and
 	// are nil if nothing does.
@@ -79,7 +79,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 		g.buckets = newBuckets(c.CallerRate, c.burst())
 	}
 	g.memory.limit, g.answers.limit = c.MaxInFlightBytes, c.MaxInFlightBytes
-	g.headers.nosniff, g.headers.noStore = []string{"nosniff"}, []string{"no-store"}
+	g.headers.nosniff, g.headers.noStore, g.headers.closes = []string{"nosniff"}, []string{"no-store"}, []string{"close"}
 	g.roster = newRoster(d.Directory, m, log)
 	if err := errors.Join(d.Registry.Register(newRunnerCollector(g.roster)), door.accepting.register(d.Registry)); err != nil {
 		return nil, fmt.Errorf("gateway: register metrics: %w", err)

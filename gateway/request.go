@@ -115,6 +115,9 @@ func (g *Gateway) prepare(r *request) {
 	r.Response().Before(func() { g.writeDeadline(r) })
 	h := r.Response().Header()
 	h["X-Content-Type-Options"] = g.headers.nosniff
+	if g.draining.Load() {
+		h["Connection"] = g.headers.closes
+	}
 	if id := r.Request().Header["X-Request-Id"]; len(id) == 1 && validRequestID(id[0]) {
 		h["X-Request-Id"] = id
 	}

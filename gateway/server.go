@@ -27,6 +27,11 @@ const (
 	writeTime   = 30 * time.Second
 	slowestRead = 128 << 10
 
+	// parting is how long answers at least say that their connection closes before
+	// connections that are idle are closed: a request that is sent on one just then
+	// would be lost.
+	parting = 300 * time.Millisecond
+
 	// farewell is how long problems may take to be written to those who still
 	// wait when the drain timeout is over.
 	farewell = time.Second
@@ -131,7 +136,7 @@ func (j *backstageJobs) stop() error {
 func (g *Gateway) drain(work context.Context, end context.CancelCauseFunc, server *http.Server, jobs *backstageJobs) {
 	g.draining.Store(true)
 	g.log.InfoContext(work, "gateway drains", "delay", g.config.DrainDelay, "timeout", g.config.DrainTimeout)
-	time.Sleep(g.config.DrainDelay)
+	time.Sleep(max(g.config.DrainDelay, parting))
 	jobs.cancel()
 	bounded, cancel := context.WithTimeout(work, g.config.DrainTimeout)
 	defer cancel()

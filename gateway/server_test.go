@@ -183,6 +183,9 @@ func TestReadinessGoesBeforeTheConnectionsDo(t *testing.T) {
 	wantBody(t, send(t, g.Handler(), http.MethodGet, "/readyz", ""), http.StatusServiceUnavailable,
 		"{\"status\":\"unavailable\",\"reasons\":[\"the gateway is stopping\"]}\n")
 	wantBody(t, send(t, g.Handler(), http.MethodGet, "/livez", ""), http.StatusOK, "{\"status\":\"ok\"}\n")
+	if closes := send(t, g.Handler(), http.MethodGet, "/livez", "").Header().Get("Connection"); closes != "close" {
+		t.Errorf("Connection is %q while the gateway stops, want close: a request on a kept one may be lost", closes)
+	}
 	if status, body, err := post(t.Context(), url); err != nil || status != http.StatusOK {
 		t.Errorf("got %d %s, %v", status, body, err)
 	}
