@@ -14,43 +14,31 @@ local job, letter, max_calls, max_bytes, lane = ARGV[1], ARGV[2], tonumber(ARGV[
 local now = clock()
 local key = JOB .. job
 local was = call("HMGET", key, "state", "size", "attempt")
+local dead = letter ~= "" and call("XRANGE", DEAD, letter, letter)[1]
 if letter ~= "" then
-	if #call("XRANGE", DEAD, letter, letter) == 0 then return "letter" end
+	if not dead then return "letter" end
 elseif not was[1] then
 	return "unknown"
 end
 if was[1] and (was[1] == "succeeded" or not terminal(was[1])) then return was[1] end
-local m = call("HMGET", METER, "bytes", "want", "until", "gate", "c" .. lane, "o" .. lane)
-for i = 1, 6 do m[i] = tonumber(m[i] or 0) end
-if m[4] == 2 then return "closed" end
+local m = call("HMGET", METER, "bytes", "gate")
+local bytes, gate = tonumber(m[1] or 0), tonumber(m[2] or 0)
+if gate == 2 then return "closed" end
 local depth = call("XLEN", KEYS[1]) + call("XLEN", KEYS[2]) + call("XLEN", KEYS[3])
-if depth >= max_calls or m[1] + #ARGV[6] > max_bytes then return "full" end
+if depth >= max_calls or bytes + #ARGV[6] > max_bytes then return "full" end
 
-local created, start_by, deadline = int(now), int(now + tonumber(ARGV[9])), int(now + tonumber(ARGV[10]))
-local id = call("XADD", KEYS[lane], "*", "e", ARGV[6], "m",
-	table.concat({ ARGV[7], int(#ARGV[6]), created, start_by, deadline, "", job, ARGV[8] }, " "))
-call("ZADD", DUE, start_by, lane .. ":" .. id)
 if was[2] then
 	call("ZREM", KEPT, was[2] .. ":" .. job)
 	call("HINCRBY", METER, "kept", 0 - was[2])
 end
-if letter ~= "" then
-	local e = values(call("XRANGE", DEAD, letter, letter)[1][2]).e
-	call("XDEL", DEAD, letter)
-	call("HINCRBY", METER, "dead", 0 - #(e or ""))
-end
-local seq = call("HINCRBY", METER, "a" .. lane, 1)
+if dead then discard(dead) end
+local created = int(now)
 call("HDEL", key, "finished", "expires", "size", "result", "call", "group", "begin", "timeout", "run_at")
-call("HSET", key, "state", "queued", "lane", lane, "asked", lane, "entry", id, "method", ARGV[11], "rows", ARGV[7],
-	"created", created, "started", 0, "start_by", start_by, "deadline", deadline, "seq", int(seq),
-	"attempt", int((tonumber(was[3] or 0)) + 1))
+call("HSET", key, "state", "queued", "asked", lane, "method", ARGV[11], "rows", ARGV[7], "created", created, "started", 0,
+	"attempt", int((tonumber(was[3] or 0)) + 1),
+	enqueue(lane, job, ARGV[6], ARGV[7], ARGV[8], now, now + ARGV[9], now + ARGV[10]))
 call("PERSIST", key)
 call("ZADD", JOBS, created, job)
-if m[5] == 0 then call("HSET", METER, "o" .. lane, created) end
-waits(lane, 1, ARGV[7], 0)
-call("HINCRBY", METER, "bytes", #ARGV[6])
-call("HINCRBY", METER, "arrived", ARGV[7])
 call("HINCRBY", METER, "n_accepted", 1)
-call("HSET", METER, "newest", created)
-if m[4] == 0 then ring() end
+if gate == 0 then ring() end
 return "queued " .. created

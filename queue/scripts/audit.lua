@@ -54,8 +54,7 @@ for _, member in ipairs(due) do
 	elseif r and j ~= "" and (not who or who == RELEASED) then
 		local state = state_of(j, lane, id)
 		if not state or terminal(state) then
-			waits(lane, -1, -r, who and -1 or 0)
-			drop(lane, id, b, c)
+			withdraw(lane, id, who, r, b, c)
 			refresh(lane, tonumber(t))
 			found = found + 1
 		end

@@ -33,8 +33,7 @@ if who and who ~= RELEASED then
 	return "running"
 end
 local r, b, t, _, _, c = plain(fs)
-waits(lane, -1, -(r or 1), who and -1 or 0)
-drop(lane, id, b or 0, c or "")
+withdraw(lane, id, who, r or 1, b or 0, c or "")
 refresh(lane, tonumber(t or 0))
 if job == "" then call("HINCRBY", METER, "n_canceled", 1) end
 return "removed"

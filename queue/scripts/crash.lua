@@ -13,16 +13,6 @@
 local consumer, retention, most, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
 local now, out, waiting = clock(), {}, false
 
-local function give_up(lane, id, fs, job)
-	if job ~= "" and try_again(job, lane, id, fs, now, ARGV[5], now % 1000 / 1000) then
-		local _, b, _, _, _, c = plain(fs)
-		drop(lane, id, b, c)
-		return
-	end
-	bury(lane, id, fs, "crashed its instance " .. most .. " times alone")
-	if job == "" or finish(job, lane, id, "failed", now, retention, fs, ARGV[5]) then out[#out + 1] = fs[2] end
-end
-
 -- After the fourth crash in a row with nothing finished in between, each within a
 -- minute, the runner takes nothing for a while: it is not a call that is to blame.
 local function back_off(backoff)
@@ -38,14 +28,13 @@ note_crash(now)
 for i = 0, n - 1 do
 	local lane, id = tonumber(ARGV[7 + i * 2]), ARGV[8 + i * 2]
 	local fs = owner(lane, id) == consumer and fetch(lane, id)
-	local r, _, _, _, _, _, job = plain(fs or {})
-	if fs and not r then
+	if fs and not plain(fs) then
 		bury(lane, id, fs, UNSOUND)
 	elseif fs then
 		local shared, alone, lost = marks(lane .. ":" .. id)
 		if n > 1 then shared = shared + 1 else alone = alone + 1 end
 		if alone >= most then
-			give_up(lane, id, fs, job)
+			out[#out + 1] = give_up(lane, id, fs, now, retention, ARGV[5], "crashed its instance " .. most .. " times alone")
 		else
 			mark(lane .. ":" .. id, shared, alone, lost, now, tonumber(ARGV[4]))
 			waiting = release(lane, id, fs, now, retention) or waiting

@@ -13,6 +13,5 @@ if letter == "" then
 end
 local found = call("XRANGE", DEAD, letter, letter)[1]
 if not found then return 0 end
-call("XDEL", DEAD, letter)
-call("HINCRBY", METER, "dead", 0 - #(values(found[2]).e or ""))
+discard(found)
 return 1

@@ -116,12 +116,18 @@ local function drop(lane, id, bytes, share)
 	call("SREM", CANCELED, member)
 end
 
+-- Drops a dead letter, as XRANGE answers it, and returns the bytes of those that
+-- are left.
+local function discard(letter)
+	call("XDEL", DEAD, letter[1])
+	return call("HINCRBY", METER, "dead", 0 - #(values(letter[2]).e or ""))
+end
+
 -- Gives up an entry: it leaves its lane and is kept as a dead letter, for as
 -- long as there is room.
 local function bury(lane, id, fs, reason)
-	local v, e = values(fs), ""
-	local _, b, _, _, _, c = plain(fs)
-	e = v.e or ""
+	local v, _, b, _, _, _, c = values(fs), plain(fs)
+	local e = v.e or ""
 	call("XADD", DEAD, "*", "reason", reason, "lane", lane, "entry", id, "e", e, "m", v.m or "")
 	drop(lane, id, b or 0, c or "")
 	call("HINCRBY", METER, "n_buried", 1)
@@ -129,8 +135,7 @@ local function bury(lane, id, fs, reason)
 	while kept > DEAD_BYTES or call("XLEN", DEAD) > DEAD_CALLS do
 		local first = call("XRANGE", DEAD, "-", "+", "COUNT", 1)[1]
 		if not first then break end
-		call("XDEL", DEAD, first[1])
-		kept = call("HINCRBY", METER, "dead", 0 - #(values(first[2]).e or ""))
+		kept = discard(first)
 	end
 end
 
@@ -203,6 +208,28 @@ local function finish(id, lane, entry, state, now, retention, fs, result)
 	call("ZADD", KEPT, int(now + retention * 1000), size .. ":" .. id)
 	call("HINCRBY", METER, "kept", size)
 	return true
+end
+
+-- Gives a job an entry at the end of a lane, as accept does for many at once, and
+-- returns what its record is to say of that.
+local function enqueue(lane, job, e, rows, group, now, start_by, deadline)
+	local id = call("XADD", KEYS[lane], "*", "e", e, "m",
+		table.concat({ rows, int(#e), int(now), int(start_by), int(deadline), "", job, group }, " "))
+	call("ZADD", DUE, int(start_by), lane .. ":" .. id)
+	if tonumber(call("HGET", METER, "c" .. lane) or 0) <= 0 then call("HSET", METER, "o" .. lane, int(now)) end
+	waits(lane, 1, rows, 0)
+	call("HINCRBY", METER, "bytes", #e)
+	call("HINCRBY", METER, "arrived", rows)
+	call("HSET", METER, "newest", int(now))
+	return "lane", lane, "entry", id, "start_by", int(start_by), "deadline", int(deadline),
+		"seq", int(call("HINCRBY", METER, "a" .. lane, 1))
+end
+
+-- Takes a call off its lane that waits there; who is its owner, if it has one.
+-- What was the oldest of the lane is to be refreshed then.
+local function withdraw(lane, id, who, rows, bytes, share)
+	waits(lane, -1, 0 - rows, who and -1 or 0)
+	drop(lane, id, bytes, share)
 end
 
 -- Gives a delivered call back. It waits again, at its old place, and true is
@@ -282,6 +309,18 @@ local function try_again(job, lane, id, fs, now, result, chance)
 		"begin", int(s - t), "timeout", int(dl - t), "call", e, "group", group)
 	put_later(job, attempt, at, now, #e)
 	return true
+end
+
+-- Gives up a call that was to blame, or has its job tried again. Returns its
+-- envelope if somebody is to be told.
+local function give_up(lane, id, fs, now, retention, result, reason)
+	local _, b, _, _, _, c, job = plain(fs)
+	if job ~= "" and try_again(job, lane, id, fs, now, result, now % 1000 / 1000) then
+		drop(lane, id, b, c)
+		return nil
+	end
+	bury(lane, id, fs, reason)
+	return (job == "" or finish(job, lane, id, "failed", now, retention, fs, result)) and fs[2] or nil
 end
 
 -- Marks of a call that may be to blame for a crash: crashes in company, crashes

@@ -33,8 +33,7 @@ for _, member in ipairs(overdue(DUE)) do
 	local who = r and owner(lane, id)
 	call("ZREM", DUE, member)
 	if r and (not who or who == RELEASED) then
-		waits(lane, -1, -r, who and -1 or 0)
-		drop(lane, id, b, c)
+		withdraw(lane, id, who, r, b, c)
 		if j == "" or finish(j, lane, id, "expired", now, retention, fs) then expired = expired + 1 end
 		oldest[lane] = math.min(oldest[lane] or now, t)
 		seen_bytes = seen_bytes + b
@@ -70,24 +69,14 @@ if #old == LIMIT then out[1] = 1 end
 -- Jobs whose time has come: each gets an entry at the end of its lane.
 local function queue_now(job)
 	local key = JOB .. job
-	local v = call("HMGET", key, "state", "entry", "call", "group", "rows", "asked", "begin", "timeout", "run_at")
+	local v = call("HMGET", key, "state", "entry", "call", "group", "rows", "asked", "begin", "timeout")
 	if v[1] ~= "queued" or v[2] ~= "" or not v[3] then
 		call("ZREM", LATER, job)
 		return
 	end
-	local lane, start_by, deadline = tonumber(v[6]), int(now + v[7]), int(now + v[8])
 	take_from_later(job, #v[3])
-	local id = call("XADD", KEYS[lane], "*", "e", v[3], "m",
-		table.concat({ v[5], int(#v[3]), int(now), start_by, deadline, "", job, v[4] }, " "))
-	local seq = call("HINCRBY", METER, "a" .. lane, 1)
 	call("HDEL", key, "call", "group", "begin", "timeout", "run_at")
-	call("HSET", key, "lane", lane, "entry", id, "start_by", start_by, "deadline", deadline, "seq", int(seq))
-	call("ZADD", DUE, start_by, lane .. ":" .. id)
-	if tonumber(call("HGET", METER, "c" .. lane) or 0) <= 0 then call("HSET", METER, "o" .. lane, int(now)) end
-	waits(lane, 1, v[5], 0)
-	call("HINCRBY", METER, "bytes", #v[3])
-	call("HINCRBY", METER, "arrived", v[5])
-	call("HSET", METER, "newest", int(now))
+	call("HSET", key, enqueue(tonumber(v[6]), job, v[3], v[5], v[4], now, now + v[7], now + v[8]))
 	seen_bytes = seen_bytes + #v[3]
 end
 
@@ -111,8 +100,7 @@ local function take_back(lane, id)
 		missing = missing + 1
 		return
 	end
-	local r, b, _, _, _, c, j = plain(fs)
-	if not r then
+	if not plain(fs) then
 		bury(lane, id, fs, UNSOUND)
 		return
 	end
@@ -124,12 +112,7 @@ local function take_back(lane, id)
 		if release(lane, id, fs, now, retention) then back = back + 1 end
 		return
 	end
-	if j ~= "" and try_again(j, lane, id, fs, now, ARGV[4], now % 1000 / 1000) then
-		drop(lane, id, b, c)
-		return
-	end
-	bury(lane, id, fs, "lost with " .. most .. " workers")
-	if j == "" or finish(j, lane, id, "failed", now, retention, fs, ARGV[4]) then out[#out + 1] = fs[2] end
+	out[#out + 1] = give_up(lane, id, fs, now, retention, ARGV[4], "lost with " .. most .. " workers")
 end
 
 local function take_back_from(lane, consumer)
@@ -155,7 +138,7 @@ local function recount(lane, pending)
 			"r" .. lane, int(waiting == 0 and 0 or math.max(m[2], waiting)),
 			"o" .. lane, int(waiting > 0 and head(lane, released) or now))
 	end
-	return waiting, m[2]
+	return waiting
 end
 
 local depth, waiting = 0, 0
