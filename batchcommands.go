@@ -74,51 +74,16 @@ func batchPath(id string) string { return "/v1/batches/" + url.PathEscape(id) }
 func batchesCommand() *cobra.Command {
 	c := &cobra.Command{Use: "batches", Short: "List batches, show and cancel them, get their results"}
 	c.AddCommand(
-		listBatchesCommand(), batchResultsCommand(),
-		batchCommand("show", "Show how far a batch has come", http.MethodGet, ""),
-		batchCommand("cancel", "Cancel a batch; what is done is kept", http.MethodPost, "/cancel"),
+		question{
+			use: "list", short: "List batches, the newest first", path: "/v1/batches", table: batchesTable,
+			flags: map[string]string{"limit": "how many at most, up to 1000 (default 100)", "cursor": "go on behind a page"},
+		}.command(),
+		batchResultsCommand(),
+		question{use: "show ID", short: "Show how far a batch has come", path: "/v1/batches/%s", table: batchTable}.command(),
+		question{
+			use: "cancel ID", short: "Cancel a batch; what is done is kept", method: http.MethodPost, path: "/v1/batches/%s/cancel", table: batchTable,
+		}.command(),
 	)
-	return c
-}
-
-func listBatchesCommand() *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{Use: "list", Short: "List batches, the newest first", Args: cobra.NoArgs}
-	c.Flags().String("limit", "", "how many at most, up to 1000 (default 100)")
-	c.Flags().String("cursor", "", "go on behind a page")
-	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		answer, err := r.do(cmd.Context(), http.MethodGet, "/v1/batches"+queryOfFlags(cmd, "limit", "cursor"), nil)
-		if err != nil {
-			return err
-		}
-		if err := show(cmd.OutOrStdout(), format, answer, batchesTable); err != nil {
-			return err
-		}
-		return tellNext(cmd, format, answer)
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
-}
-
-// batchCommand makes a command that sends one request about a batch and prints
-// the batch that is answered.
-func batchCommand(name, short, method, suffix string) *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{
-		Use: name + " ID", Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, err := r.do(cmd.Context(), method, batchPath(args[0])+suffix, nil)
-			if err != nil {
-				return err
-			}
-			return show(cmd.OutOrStdout(), format, answer, batchTable)
-		},
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
 	return c
 }
 

@@ -208,43 +208,10 @@ func mediaTypeOf(file string) string {
 
 func runnersCommand() *cobra.Command {
 	c := &cobra.Command{Use: "runners", Short: "Show the runners that a gateway knows"}
-	c.AddCommand(listRunnersCommand(), showRunnerCommand())
-	return c
-}
-
-func listRunnersCommand() *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{
-		Use: "list", Short: "List runners", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			answer, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners", nil)
-			if err != nil {
-				return err
-			}
-			return show(cmd.OutOrStdout(), format, answer, runnersTable)
-		},
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
-}
-
-func showRunnerCommand() *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{
-		Use: "show RUNNER", Short: "Show a runner's methods and limits", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, err := r.do(cmd.Context(), http.MethodGet, "/v1/runners/"+url.PathEscape(args[0]), nil)
-			if err != nil {
-				return err
-			}
-			return show(cmd.OutOrStdout(), format, answer, methodsTable)
-		},
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
+	c.AddCommand(
+		question{use: "list", short: "List runners", path: "/v1/runners", table: runnersTable}.command(),
+		question{use: "show RUNNER", short: "Show a runner's methods and limits", path: "/v1/runners/%s", table: methodsTable}.command(),
+	)
 	return c
 }
 

@@ -17,7 +17,20 @@ import (
 func jobsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "jobs", Short: "List jobs, show, cancel and retry them, get their results"}
 	c.AddCommand(
-		listJobsCommand(), jobResultCommand(),
+		question{
+			use: "list", short: "List jobs, the newest first", path: "/v1/jobs", table: jobsTable,
+			example: "  ekiben jobs list --runner sentiment --state failed\n" +
+				"  ekiben jobs list --from 2026-09-30T12:00:00Z --limit 1000 --output json",
+			flags: map[string]string{
+				"runner": "only jobs of this runner",
+				"state":  "only jobs that are queued, running, succeeded, failed, canceled or expired",
+				"from":   "only jobs that were accepted then or later, as 2026-09-30T12:00:00Z",
+				"until":  "only jobs that were accepted earlier",
+				"limit":  "how many at most, up to 1000 (default 100)",
+				"cursor": "go on behind a page",
+			},
+		}.command(),
+		jobResultCommand(),
 		jobCommand("show", "Show the state of a job", http.MethodGet, ""),
 		jobCommand("cancel", "Cancel a job that has not ended", http.MethodDelete, ""),
 		jobCommand("redeliver", "Tell the webhook of a job that has ended again", http.MethodPost, "/webhook/redeliver"),
@@ -33,69 +46,7 @@ func jobPath(id string) string { return "/v1/jobs/" + url.PathEscape(id) }
 // jobCommand makes a command that sends one request about a job and prints the
 // job that is answered.
 func jobCommand(name, short, method, suffix string) *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{
-		Use: name + " ID", Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, err := r.do(cmd.Context(), method, jobPath(args[0])+suffix, nil)
-			if err != nil {
-				return err
-			}
-			return show(cmd.OutOrStdout(), format, answer, jobTable)
-		},
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
-}
-
-func listJobsCommand() *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{
-		Use: "list", Short: "List jobs, the newest first", Args: cobra.NoArgs,
-		Example: "  ekiben jobs list --runner sentiment --state failed\n" +
-			"  ekiben jobs list --from 2026-09-30T12:00:00Z --limit 1000 --output json",
-	}
-	for name, usage := range map[string]string{
-		"runner": "only jobs of this runner",
-		"state":  "only jobs that are queued, running, succeeded, failed, canceled or expired",
-		"from":   "only jobs that were accepted then or later, as 2026-09-30T12:00:00Z",
-		"until":  "only jobs that were accepted earlier",
-		"limit":  "how many at most, up to 1000 (default 100)",
-		"cursor": "go on behind a page",
-	} {
-		c.Flags().String(name, "", usage)
-	}
-	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		path := "/v1/jobs" + queryOfFlags(cmd, "runner", "state", "from", "until", "limit", "cursor")
-		answer, err := r.do(cmd.Context(), http.MethodGet, path, nil)
-		if err != nil {
-			return err
-		}
-		if err := show(cmd.OutOrStdout(), format, answer, jobsTable); err != nil {
-			return err
-		}
-		return tellNext(cmd, format, answer)
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
-}
-
-// queryOfFlags is a query of the flags that were given.
-func queryOfFlags(c *cobra.Command, names ...string) string {
-	query := url.Values{}
-	for _, name := range names {
-		if f := c.Flags().Lookup(name); f.Changed {
-			query.Set(name, f.Value.String())
-		}
-	}
-	if len(query) == 0 {
-		return ""
-	}
-	return "?" + query.Encode()
+	return question{use: name + " ID", short: short, method: method, path: "/v1/jobs/%s" + suffix, table: jobTable}.command()
 }
 
 // maxPreferredWait is the longest that a gateway waits at once.

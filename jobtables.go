@@ -6,8 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/cobra"
 )
 
 // What the tables of the command line show of jobs, queues and dead letters.
@@ -156,16 +154,4 @@ func plainText(s string) string {
 		}
 		return c
 	}, s)
-}
-
-// tellNext says below a table how to go on, where there is more.
-func tellNext(c *cobra.Command, format string, answer []byte) error {
-	var page struct {
-		Next string `json:"next"`
-	}
-	if err := readAnswer(answer, &page); err != nil || format != "table" || page.Next == "" {
-		return err
-	}
-	_, err := fmt.Fprintf(c.ErrOrStderr(), "There is more: --cursor %s\n", page.Next)
-	return err
 }

@@ -21,11 +21,11 @@ func queuesCommand() *cobra.Command {
 			"unless the gateway has none and listens on loopback.",
 	}
 	c.AddCommand(
-		queueCommand("list", "List the queues of all runners", http.MethodGet, ""),
-		queueCommand("show RUNNER", "Show the queue of a runner", http.MethodGet, ""),
-		queueCommand("pause RUNNER", "Take calls in and give none to workers", http.MethodPost, "/pause"),
-		queueCommand("resume RUNNER", "Open a queue again", http.MethodPost, "/resume"),
-		queueCommand("drain RUNNER", "Take no calls in, and give to workers what is there", http.MethodPost, "/drain"),
+		question{use: "list", short: "List the queues of all runners", path: "/v1/queues", table: queuesTable}.command(),
+		question{use: "show RUNNER", short: "Show the queue of a runner", path: "/v1/queues/%s", table: queueTable}.command(),
+		gateCommand("pause", "Take calls in and give none to workers"),
+		gateCommand("resume", "Open a queue again"),
+		gateCommand("drain", "Take no calls in, and give to workers what is there"),
 		deadCommand(),
 	)
 	return c
@@ -42,84 +42,27 @@ func adminHeader() http.Header {
 
 func queuePath(runner string) string { return "/v1/queues/" + url.PathEscape(runner) }
 
-// queueCommand makes a command that sends one request about a queue, or all, and
-// prints what is answered.
-func queueCommand(use, short, method, suffix string) *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1)}
-	table := queueTable
-	if use == "list" {
-		c.Args, table = cobra.NoArgs, queuesTable
-	}
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		path, header := "/v1/queues", http.Header(nil)
-		if len(args) > 0 {
-			path = queuePath(args[0]) + suffix
-		}
-		if method != http.MethodGet {
-			header = adminHeader()
-		}
-		answer, err := r.do(cmd.Context(), method, path, header)
-		if err != nil {
-			return err
-		}
-		return show(cmd.OutOrStdout(), format, answer, table)
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
+// gateCommand makes a command that sets the gate of a queue.
+func gateCommand(name, short string) *cobra.Command {
+	return question{
+		use: name + " RUNNER", short: short, method: http.MethodPost, path: "/v1/queues/%s/" + name, admin: true, table: queueTable,
+	}.command()
 }
 
 func deadCommand() *cobra.Command {
 	c := &cobra.Command{Use: "dead", Short: "List, show, redrive and drop calls that were given up"}
-	c.AddCommand(listDeadCommand(), showDeadCommand(), redriveCommand(), dropCommand())
+	c.AddCommand(
+		question{
+			use: "list RUNNER", short: "List the dead letters of a runner, the oldest first", path: "/v1/queues/%s/dead",
+			flags: map[string]string{"limit": "how many at most, up to 100", "cursor": "go on behind a page"}, table: deadTable,
+		}.command(),
+		question{use: "show RUNNER ID", short: "Show a dead letter with its inputs", path: "/v1/queues/%s/dead/%s", table: letterTable}.command(),
+		redriveCommand(), dropCommand(),
+	)
 	return c
 }
 
 func deadPath(runner, id string) string { return queuePath(runner) + "/dead/" + url.PathEscape(id) }
-
-func listDeadCommand() *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{
-		Use: "list RUNNER", Short: "List the dead letters of a runner, the oldest first", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			path := queuePath(args[0]) + "/dead" + queryOfFlags(cmd, "limit", "cursor")
-			answer, err := r.do(cmd.Context(), http.MethodGet, path, nil)
-			if err != nil {
-				return err
-			}
-			if err := show(cmd.OutOrStdout(), format, answer, deadTable); err != nil {
-				return err
-			}
-			return tellNext(cmd, format, answer)
-		},
-	}
-	c.Flags().String("limit", "", "how many at most, up to 100")
-	c.Flags().String("cursor", "", "go on behind a page")
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
-}
-
-func showDeadCommand() *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{
-		Use: "show RUNNER ID", Short: "Show a dead letter with its inputs", Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, err := r.do(cmd.Context(), http.MethodGet, deadPath(args[0], args[1]), nil)
-			if err != nil {
-				return err
-			}
-			return show(cmd.OutOrStdout(), format, answer, letterTable)
-		},
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
-}
 
 // oneOrAll wants a runner and either an id or --all, so that nobody means one and
 // gets all.

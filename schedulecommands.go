@@ -19,47 +19,25 @@ func schedulesCommand() *cobra.Command {
 			"listens on loopback.",
 	}
 	c.AddCommand(
-		scheduleCommand("list", "List schedules with their last and next run", http.MethodGet, ""),
-		scheduleCommand("show NAME", "Show a schedule with its next five runs", http.MethodGet, ""),
+		question{use: "list", short: "List schedules with their last and next run", path: "/v1/schedules", table: schedulesTable}.command(),
+		question{use: "show NAME", short: "Show a schedule with its next five runs", path: "/v1/schedules/%s", table: scheduleTable}.command(),
 		addScheduleCommand(),
-		scheduleCommand("remove NAME", "Remove a schedule; its jobs stay", http.MethodDelete, ""),
-		scheduleCommand("pause NAME", "Let a schedule not tick", http.MethodPost, "/pause"),
-		scheduleCommand("resume NAME", "Let a schedule tick from now on", http.MethodPost, "/resume"),
+		question{
+			use: "remove NAME", short: "Remove a schedule; its jobs stay", method: http.MethodDelete, path: "/v1/schedules/%s", admin: true,
+		}.command(),
+		tickCommand("pause", "Let a schedule not tick"),
+		tickCommand("resume", "Let a schedule tick from now on"),
 	)
 	return c
 }
 
 func schedulePath(name string) string { return "/v1/schedules/" + url.PathEscape(name) }
 
-// scheduleCommand makes a command that sends one request about a schedule, or all,
-// and prints what is answered.
-func scheduleCommand(use, short, method, suffix string) *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1)}
-	table := scheduleTable
-	if use == "list" {
-		c.Args, table = cobra.NoArgs, schedulesTable
-	}
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		path, header := "/v1/schedules", http.Header(nil)
-		if len(args) > 0 {
-			path = schedulePath(args[0]) + suffix
-		}
-		if method != http.MethodGet {
-			header = adminHeader()
-		}
-		answer, err := r.do(cmd.Context(), method, path, header)
-		if err != nil || method == http.MethodDelete {
-			return err
-		}
-		return show(cmd.OutOrStdout(), format, answer, table)
-	}
-	addRemote(c, &r)
-	if method != http.MethodDelete {
-		addOutput(c, &format)
-	}
-	return c
+// tickCommand makes a command that says whether a schedule ticks.
+func tickCommand(name, short string) *cobra.Command {
+	return question{
+		use: name + " NAME", short: short, method: http.MethodPost, path: "/v1/schedules/%s/" + name, admin: true, table: scheduleTable,
+	}.command()
 }
 
 // scheduleInput is a schedule on the command line. Its gateway checks it.

@@ -3,7 +3,6 @@ package ekiben
 import (
 	"fmt"
 	"io"
-	"net/http"
 
 	"github.com/spf13/cobra"
 )
@@ -24,29 +23,14 @@ func (app App) tasksCommand() *cobra.Command {
 }
 
 func listTasksCommand() *cobra.Command {
-	var r remote
-	var format string
-	c := &cobra.Command{Use: "list", Short: "List background work", Args: cobra.NoArgs}
-	for name, usage := range map[string]string{
-		"state":  "only tasks that are active, retrying, waiting, scheduled or failed",
-		"limit":  "how many at most, up to 1000 (default 100)",
-		"cursor": "go on behind a page",
-	} {
-		c.Flags().String(name, "", usage)
-	}
-	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		answer, err := r.do(cmd.Context(), http.MethodGet, "/v1/tasks"+queryOfFlags(cmd, "state", "limit", "cursor"), nil)
-		if err != nil {
-			return err
-		}
-		if err := show(cmd.OutOrStdout(), format, answer, tasksTable); err != nil {
-			return err
-		}
-		return tellNext(cmd, format, answer)
-	}
-	addRemote(c, &r)
-	addOutput(c, &format)
-	return c
+	return question{
+		use: "list", short: "List background work", path: "/v1/tasks", table: tasksTable,
+		flags: map[string]string{
+			"state":  "only tasks that are active, retrying, waiting, scheduled or failed",
+			"limit":  "how many at most, up to 1000 (default 100)",
+			"cursor": "go on behind a page",
+		},
+	}.command()
 }
 
 // tasksTable shows how many tasks there are in each state, and a page of them.
