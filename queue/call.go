@@ -122,37 +122,6 @@ type Webhook struct {
 	Events []State
 }
 
-// Hook is what became of a job's webhook.
-type Hook struct {
-	Webhook
-
-	State HookState
-	// Deliveries is how many were tried since the job ended, or since it was told
-	// again that it had; Status and Answer are what came of the last:
-	// the HTTP status, 0 if there was none, and how the body or the error begins.
-	Deliveries int
-	Status     int
-	Answer     string
-	// At is when that was.
-	At time.Time
-}
-
-// HookState is where a webhook is.
-type HookState string
-
-// The states of a webhook. The zero state is that of a job which has not ended,
-// or has none.
-const (
-	// HookPending: it is to be delivered.
-	HookPending HookState = "pending"
-	// HookDelivered: the receiver took it.
-	HookDelivered HookState = "delivered"
-	// HookFailed: it was tried for as long as it is.
-	HookFailed HookState = "failed"
-	// HookGone: the receiver wants no more (410).
-	HookGone HookState = "gone"
-)
-
 // Try is an attempt of a job that failed and was followed by another.
 type Try struct {
 	At  time.Time
@@ -307,59 +276,3 @@ type Job struct {
 	// Err is why a failed job failed.
 	Err *CallError
 }
-
-// JobQuery says which jobs are listed, the newest first.
-type JobQuery struct {
-	// Runner is whose jobs; "" is all runners.
-	Runner string
-	// State is which; "" is all.
-	State State
-	// From and Until bound the time of acceptance; zero is no bound. From is
-	// included, Until is not.
-	From, Until time.Time
-	// Cursor is what [JobPage] said to go on with; "" is from the start.
-	Cursor string
-	// Limit is how many at most, 1 to 1000.
-	Limit int
-}
-
-// JobPage is a part of a list of jobs.
-type JobPage struct {
-	Jobs []Job
-	// Next goes on behind the last of them; "" if there is nothing more. A page
-	// may have fewer jobs than asked for, even none, and still go on.
-	Next string
-}
-
-// DeadLetter is a call that was given up.
-type DeadLetter struct {
-	// ID finds it. It is not the call's.
-	ID     string
-	Runner string
-	// Reason is why it was given up.
-	Reason string
-	// Died is when, Accepted when the call had been taken.
-	Died, Accepted time.Time
-	Rows           int
-	Bytes          int64
-
-	// Call is the call, with its inputs, as far as it can be read.
-	Call Call
-	// Job: a job's record stands, or stood, beside it.
-	Job bool
-	// Err is why it cannot be read, and so not redriven; nil if it can.
-	Err error
-}
-
-// Gate says what the queue of a runner lets through.
-type Gate string
-
-// The states of a gate.
-const (
-	// GateOpen lets calls in and out.
-	GateOpen Gate = "open"
-	// GatePaused takes calls in and gives none to workers.
-	GatePaused Gate = "paused"
-	// GateDraining takes none in, and gives to workers what is there.
-	GateDraining Gate = "draining"
-)

@@ -6,6 +6,19 @@ import (
 	"slices"
 )
 
+// Gate says what the queue of a runner lets through.
+type Gate string
+
+// The states of a gate.
+const (
+	// GateOpen lets calls in and out.
+	GateOpen Gate = "open"
+	// GatePaused takes calls in and gives none to workers.
+	GatePaused Gate = "paused"
+	// GateDraining takes none in, and gives to workers what is there.
+	GateDraining Gate = "draining"
+)
+
 // gates by number, as scripts know them.
 func gates() []Gate { return []Gate{GateOpen, GatePaused, GateDraining} }
 

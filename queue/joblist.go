@@ -15,6 +15,29 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// JobQuery says which jobs are listed, the newest first.
+type JobQuery struct {
+	// Runner is whose jobs; "" is all runners.
+	Runner string
+	// State is which; "" is all.
+	State State
+	// From and Until bound the time of acceptance; zero is no bound. From is
+	// included, Until is not.
+	From, Until time.Time
+	// Cursor is what [JobPage] said to go on with; "" is from the start.
+	Cursor string
+	// Limit is how many at most, 1 to 1000.
+	Limit int
+}
+
+// JobPage is a part of a list of jobs.
+type JobPage struct {
+	Jobs []Job
+	// Next goes on behind the last of them; "" if there is nothing more. A page
+	// may have fewer jobs than asked for, even none, and still go on.
+	Next string
+}
+
 // maxPage is the longest page of a list.
 const maxPage = 1000
 
@@ -167,6 +190,3 @@ func ofState(jobs []Job, state State) iter.Seq[Job] {
 		}
 	}
 }
-
-// Retention is how long the record of an ended job is kept.
-func (q *Queue) Retention() time.Duration { return q.config.Retention }

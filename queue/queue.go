@@ -213,6 +213,21 @@ func (q *Queue) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Now is Redis's clock.
+func (q *Queue) Now(ctx context.Context) (time.Time, error) {
+	t, err := q.redis.Time(ctx).Result()
+	if err != nil {
+		return time.Time{}, unavailable("ask for the time", err)
+	}
+	return t.UTC(), nil
+}
+
+// Lease is how long a delivery stays with a worker that does not renew it.
+func (q *Queue) Lease() time.Duration { return q.config.Lease }
+
+// Retention is how long the record of an ended job is kept.
+func (q *Queue) Retention() time.Duration { return q.config.Retention }
+
 // maxBlock is the longest that a blocking command blocks, so that a connection
 // that died unnoticed is found out.
 const maxBlock = time.Second

@@ -152,6 +152,3 @@ func infoField(info, name string) string {
 	}
 	return ""
 }
-
-// Lease is how long a delivery stays with a worker that does not renew it.
-func (q *Queue) Lease() time.Duration { return q.config.Lease }
