@@ -19,7 +19,7 @@ func (p *process) backstage(
 	// What runs is given back a little before requests are cut off: a function must
 	// not take the end of its gateway for an answer.
 	drain := max(p.settings.Gateway.DrainTimeout*9/10, time.Millisecond)
-	w, err := worker.New(worker.Config{ID: processName(), DrainTimeout: drain}, worker.On(p.queue), kinds, runners,
+	w, err := worker.New(worker.Config{ID: processName(), DrainTimeout: drain}, worker.On(p.queue), kinds, worker.Anywhere(runners...),
 		worker.Telemetry{Log: p.log, Metrics: metrics})
 	if err != nil {
 		return nil, err

@@ -145,7 +145,7 @@ func (p *process) makeWorker() error {
 	if err != nil {
 		return err
 	}
-	p.worker, err = worker.New(p.settings.Worker, worker.On(p.queue), p.app.Runnables, runners,
+	p.worker, err = worker.New(p.settings.Worker, worker.On(p.queue), p.app.Runnables, worker.Anywhere(runners...),
 		worker.Telemetry{Log: p.log, Metrics: p.registry})
 	return err
 }

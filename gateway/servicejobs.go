@@ -127,7 +127,7 @@ func (g *Gateway) backstage() error {
 			continue
 		}
 		name := runnables.ReservedPrefix + s.Name
-		kinds[name] = runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) { return stage{g, s}, nil }}
+		kinds[name] = runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { return stage{g, s}, nil }}
 		runners = append(runners, runnables.Runner{
 			Name: name, Runnable: name, Replicas: g.config.ServiceConcurrency, Batching: runnables.BatchNone, FromZero: true,
 		})

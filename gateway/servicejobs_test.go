@@ -54,7 +54,7 @@ func (s *theater) post(t *testing.T, body string, headers ...string) (status int
 func (s *theater) perform(ctx context.Context, t *testing.T) (queue.Call, error) {
 	t.Helper()
 	call := s.q.last(t)
-	r, err := s.kinds[call.Runner].New(ctx, nil)
+	r, err := s.kinds[call.Runner].New(ctx, runnables.Setup{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func Example() {
 		Words int `json:"words"`
 		Chars int `json:"chars"`
 	}
-	kind := runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+	kind := runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 		return runnables.New(
 			runnables.Batch("stats", "texts", func(_ context.Context, texts []string) ([]stats, error) {
 				out := make([]stats, len(texts))
@@ -31,7 +31,7 @@ func Example() {
 	}}
 
 	// What a worker does with it:
-	instance, err := kind.New(context.Background(), nil)
+	instance, err := kind.New(context.Background(), runnables.Setup{})
 	if err != nil {
 		fmt.Println(err)
 		return

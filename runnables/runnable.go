@@ -2,6 +2,7 @@ package runnables
 
 import (
 	"context"
+	"strings"
 
 	"github.com/ekiben/ekiben/tensor"
 )
@@ -41,17 +42,50 @@ type Method struct {
 	// fault, [Retryable] that trying again may help.
 	Run func(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error)
 
+	// RunParts executes the method in place of Run, where it is set: its calls come
+	// as they are, parts[a][c] is argument a of call c, for a method that joins them
+	// in memory of its own. An optional argument that a call leaves out is the zero
+	// Tensor.
+	RunParts func(ctx context.Context, parts [][]tensor.Tensor) (Outputs, error)
+
 	// fault is why an adapter could not make the method; [Validate] reports it.
 	fault error
+}
+
+// Outputs are what [Method.RunParts] answers.
+type Outputs struct {
+	// Tensors are in the order of Signature.Outputs.
+	Tensors []tensor.Tensor
+
+	// Release, where it is set, is called once when nobody reads the tensors any
+	// more: their memory is the method's, and used again.
+	Release func()
+}
+
+// Supervised is a Runnable that can be away for a while, because its process died
+// and is being replaced. No calls are taken for it then.
+type Supervised interface {
+	// Ready waits until calls can be executed, or ctx is done, whose error it
+	// returns then.
+	Ready(ctx context.Context) error
 }
 
 // Kind makes instances of a runnable.
 type Kind struct {
 	// New makes one instance, loading what it needs. It is called once per
 	// instance, before any call is taken from the queue.
-	New func(ctx context.Context, init Init) (Runnable, error)
+	New func(ctx context.Context, s Setup) (Runnable, error)
 
+	// Resources are those of all runnables of the kind.
 	Resources Resources
+
+	// Describe tells the resources of a runner's runnable where they are not the
+	// same for all of the kind. It makes no instance.
+	Describe func(ctx context.Context, r Runner) (Resources, error)
+
+	// Isolated: instances are processes of their own, whatever [Runner.Isolation]
+	// says.
+	Isolated bool
 }
 
 // Resources say what an instance can make use of. They are known without making
@@ -59,6 +93,13 @@ type Kind struct {
 type Resources struct {
 	// NvidiaGPU: the runnable can run on an NVIDIA GPU.
 	NvidiaGPU bool
+
+	// NoCPU: the runnable is not made for CPUs. Where there is nothing else it runs
+	// on one nevertheless, which is told.
+	NoCPU bool
+
+	// Custom are the names of other resources that it can use.
+	Custom []string
 
 	// MultiThreading: one instance can use several CPU cores by itself.
 	MultiThreading bool
@@ -70,3 +111,22 @@ type Resources struct {
 // Kinds are the kinds of runnables that a binary was built with, by the name
 // that `runnable:` in ekiben.yaml refers to.
 type Kinds map[string]Kind
+
+// Of returns the kind of a runner's runnable.
+func (k Kinds) Of(r Runner) (Kind, bool) {
+	name, _ := r.target()
+	kind, ok := k[name]
+	return kind, ok
+}
+
+// Target is what the runner's kind is to load: what is behind the first colon of
+// Runnable, if there is one.
+func (r Runner) Target() string {
+	_, target := r.target()
+	return target
+}
+
+func (r Runner) target() (kind, target string) {
+	kind, target, _ = strings.Cut(r.Runnable, ":")
+	return kind, target
+}

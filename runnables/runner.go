@@ -14,14 +14,49 @@ type Runner struct {
 	// Name identifies the runner in URLs, metrics and Redis. Unique.
 	Name string
 
-	// Runnable is the name of one of the binary's [Kinds].
+	// Runnable is the name of one of the binary's [Kinds], and, behind a colon,
+	// what that kind is to load: python:my.module:Class.
 	Runnable string
 
 	// Init are the parameters of the runnable's constructor.
 	Init Init
 
-	// Replicas is how many instances one worker process makes. 0 means 1.
+	// Models are the tags of the stored models that the runnable needs.
+	Models []string
+
+	// CPU is how many cores the instances of one worker process have together.
+	// Nothing means all of the machine's.
+	CPU Quantity
+
+	// NvidiaGPU is how many NVIDIA GPUs they have, or which. Nothing means all,
+	// for a runnable that can use them.
+	NvidiaGPU Quantity
+
+	// CustomResources are for strategies that know them.
+	CustomResources map[string]Quantity
+
+	// WorkersPerResource is how many instances share one GPU, or, of a
+	// multi-threaded runnable, the cores; for others how many there are for one
+	// core. Below 1 one instance has several GPUs: 0.5 means two. 0 means 1.
+	WorkersPerResource float64
+
+	// Strategy is the name of the strategy that places the instances. Empty means
+	// the default one.
+	Strategy string
+
+	// Replicas is how many instances one worker process makes. 0 leaves it to the
+	// strategy.
 	Replicas int
+
+	// Isolation says where the instances live.
+	Isolation Isolation
+
+	// Python is the interpreter of a Python runnable, a path or a name. Empty means
+	// that of the process's configuration.
+	Python string
+
+	// Env are environment variables of the instances that are processes.
+	Env map[string]string
 
 	// MaxBatchSize is the largest batch, in rows.
 	MaxBatchSize int
@@ -67,6 +102,20 @@ const (
 	BatchAdaptive BatchPolicy = "adaptive"
 )
 
+// Isolation is where an instance lives.
+type Isolation string
+
+// Where instances live.
+const (
+	// IsolationKind leaves it to the kind: Python has processes, others have none.
+	IsolationKind Isolation = ""
+	// IsolationNone is in the worker's own process.
+	IsolationNone Isolation = "none"
+	// IsolationProcess is in a process of its own: one that crashes or hangs is
+	// replaced, and takes nothing else with it.
+	IsolationProcess Isolation = "process"
+)
+
 // MethodLimits are batch limits of one method; zero values mean the runner's.
 type MethodLimits struct {
 	Name         string
@@ -77,12 +126,12 @@ type MethodLimits struct {
 // DefaultRunner returns the options that a runner has unless it says otherwise.
 func DefaultRunner() Runner {
 	return Runner{
-		Replicas:      1,
-		MaxBatchSize:  32,
-		MaxLatency:    100 * time.Millisecond,
-		Batching:      BatchAdaptive,
-		MaxQueue:      10_000,
-		MaxQueueBytes: 256 << 20,
+		WorkersPerResource: 1,
+		MaxBatchSize:       32,
+		MaxLatency:         100 * time.Millisecond,
+		Batching:           BatchAdaptive,
+		MaxQueue:           10_000,
+		MaxQueueBytes:      256 << 20,
 	}
 }
 
@@ -90,8 +139,10 @@ func DefaultRunner() Runner {
 // [DefaultRunner].
 func (r Runner) WithDefaults() Runner {
 	d := DefaultRunner()
-	orInt(&r.Replicas, d.Replicas)
 	orInt(&r.MaxBatchSize, d.MaxBatchSize)
+	if r.WorkersPerResource == 0 {
+		r.WorkersPerResource = d.WorkersPerResource
+	}
 	orInt(&r.MaxLatency, d.MaxLatency)
 	orInt(&r.MaxQueue, d.MaxQueue)
 	orInt(&r.MaxQueueBytes, d.MaxQueueBytes)
@@ -155,8 +206,16 @@ func (r Runner) Validate() error {
 	if r.Runnable == "" {
 		fault("runnable is missing")
 	}
-	if r.Replicas < 1 || r.Replicas > MaxReplicas {
+	if r.Replicas < 0 || r.Replicas > MaxReplicas {
 		fault("replicas is %d, want 1 to %d", r.Replicas, MaxReplicas)
+	}
+	if !(r.WorkersPerResource > 0 && r.WorkersPerResource <= MaxReplicas) {
+		fault("workers_per_resource is %v, want a number above 0 and at most %d", r.WorkersPerResource, MaxReplicas)
+	}
+	switch r.Isolation {
+	case IsolationKind, IsolationNone, IsolationProcess:
+	default:
+		fault("isolation is %q, want none or process", r.Isolation)
 	}
 	if r.MaxBatchSize < 1 {
 		fault("max_batch_size is %d, want at least 1", r.MaxBatchSize)

@@ -76,7 +76,7 @@ func BenchmarkWorker(b *testing.B) {
 				}, Left: time.Hour, StartLeft: time.Hour})
 			}
 			w, err := worker.New(worker.DefaultConfig(), directory{q}, runnables.Kinds{"echo": echo.Kind()},
-				[]runnables.Runner{{Name: "echo", Runnable: "echo"}}, worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
+				worker.Anywhere(runnables.Runner{Name: "echo", Runnable: "echo"}), worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -20,13 +20,13 @@ func TestNewReportsEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
 
 	_, err := worker.New(worker.Config{ID: "a/b", DrainTimeout: -1}, newFakeQueue(), runnables.Kinds{"fake": kindOf()},
-		[]runnables.Runner{
+		worker.Anywhere([]runnables.Runner{
 			{Name: "Upper", Runnable: "fake"},
 			{Name: "twice", Runnable: "fake"},
 			{Name: "twice", Runnable: "fake"},
 			{Name: "unknown", Runnable: "onnx"},
 			{Name: "negative", Runnable: "fake", Replicas: -1, MaxBatchSize: -2},
-		}, worker.Telemetry{})
+		}...), worker.Telemetry{})
 	if err == nil {
 		t.Fatal("New() = nil error")
 	}
@@ -49,7 +49,7 @@ func TestTwoWorkersCannotShareMetrics(t *testing.T) {
 	telemetry := worker.Telemetry{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
 	for i := range 2 {
 		_, err := worker.New(worker.DefaultConfig(), newFakeQueue(), runnables.Kinds{"fake": kindOf(double("run", nil))},
-			[]runnables.Runner{options()}, telemetry)
+			worker.Anywhere(options()), telemetry)
 		if (err != nil) != (i == 1) {
 			t.Errorf("worker %d: New() = %v", i, err)
 		}
@@ -107,7 +107,7 @@ func TestOneWorkerServesSeveralRunners(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
-		slowStart := runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		slowStart := runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			time.Sleep(time.Minute)
 			return runnables.New(double("run", nil))
 		}}
@@ -115,7 +115,7 @@ func TestOneWorkerServesSeveralRunners(t *testing.T) {
 		other.Name, other.Runnable = "late", "slow"
 		w, err := worker.New(worker.Config{ID: "w", DrainTimeout: time.Second}, q,
 			runnables.Kinds{"fake": kindOf(double("run", nil)), "slow": slowStart},
-			[]runnables.Runner{options(), other}, worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
+			worker.Anywhere(options(), other), worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

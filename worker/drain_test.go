@@ -188,7 +188,7 @@ func TestAWorkerIsReadyWhenWarmAndAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
 		q.down = true
-		kind := runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		kind := runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			i, err := runnables.New(double("run", nil))
 			i.OnWarmup = func(context.Context) error {
 				time.Sleep(5 * time.Second)
@@ -219,7 +219,7 @@ func TestARunnableThatCannotBeMadeEndsRun(t *testing.T) {
 
 	made := double("run", nil)
 	warm := func(err error) runnables.Kind {
-		return runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		return runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			i, newErr := runnables.New(made)
 			i.OnWarmup = func(context.Context) error { return err }
 			return i, newErr
@@ -229,8 +229,8 @@ func TestARunnableThatCannotBeMadeEndsRun(t *testing.T) {
 		kind runnables.Kind
 		want string
 	}{
-		"new fails":   {runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) { return nil, errBroken }}, "broken"},
-		"no methods":  {runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) { return &runnables.Instance{}, nil }}, "no methods"},
+		"new fails":   {runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { return nil, errBroken }}, "broken"},
+		"no methods":  {runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { return &runnables.Instance{}, nil }}, "no methods"},
 		"warm up":     {warm(errBroken), "warm up: broken"},
 		"nothing bad": {warm(nil), ""},
 	} {
@@ -260,7 +260,7 @@ func TestInstancesOfOneRunnerMustAgree(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
-		kind := runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		kind := runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			made++
 			return runnables.New(double([]string{"", "one", "two"}[made], nil))
 		}}

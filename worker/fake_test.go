@@ -203,7 +203,7 @@ func play(t *testing.T, q *fakeQueue, r runnables.Runner, kind runnables.Kind) *
 	c := worker.Config{ID: "w", DrainTimeout: 25 * time.Second}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	var err error
-	s.worker, err = worker.New(c, q, runnables.Kinds{"fake": kind}, []runnables.Runner{r}, worker.Telemetry{Log: log, Metrics: s.metrics})
+	s.worker, err = worker.New(c, q, runnables.Kinds{"fake": kind}, worker.Anywhere(r), worker.Telemetry{Log: log, Metrics: s.metrics})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func (s *stage) end() {
 
 // kindOf makes a kind of a runnable's methods.
 func kindOf(ms ...runnables.Method) runnables.Kind {
-	return runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) { return runnables.New(ms...) }}
+	return runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { return runnables.New(ms...) }}
 }
 
 // double is a method that answers twice every number of its input, after what

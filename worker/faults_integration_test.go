@@ -30,7 +30,7 @@ func employ(t *testing.T, kind runnables.Kind) *site {
 		t.Fatal(err)
 	}
 	w, err := worker.New(worker.DefaultConfig(), worker.On(q), runnables.Kinds{"fake": kind},
-		[]runnables.Runner{options()}, worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
+		worker.Anywhere(options()), worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,9 +128,9 @@ func TestAHeartbeatIsSentAtStartAndWhenReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
 		kind := kindOf(double("run", nil))
-		s := play(t, q, options(), runnables.Kind{New: func(ctx context.Context, init runnables.Init) (runnables.Runnable, error) {
+		s := play(t, q, options(), runnables.Kind{New: func(ctx context.Context, setup runnables.Setup) (runnables.Runnable, error) {
 			time.Sleep(time.Second)
-			return kind.New(ctx, init)
+			return kind.New(ctx, setup)
 		}})
 		time.Sleep(1100 * time.Millisecond)
 		if at := q.times("beat"); len(at) != 2 || at[0] != 0 || at[1] != time.Second {

@@ -25,8 +25,10 @@ type instance struct {
 // returns those that it made.
 func (r *runner) makeInstances(ctx context.Context) ([]*instance, error) {
 	var all []*instance
-	for n := range r.consumers {
-		runnable, err := r.kind.New(ctx, r.options.Init)
+	for n, place := range r.places {
+		runnable, err := r.kind.New(ctx, runnables.Setup{
+			Runner: r.options, Instance: n, Place: place, Log: r.log.With("instance", n),
+		})
 		if err != nil {
 			return all, fmt.Errorf("make instance %d of runnable %q: %w", n, r.options.Runnable, err)
 		}

@@ -30,7 +30,7 @@ func TestWorkerAnswersCallsOverRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	w, err := worker.New(worker.DefaultConfig(), worker.On(q), runnables.Kinds{"echo": echo.Kind()},
-		[]runnables.Runner{{Name: "parrot", Runnable: "echo", Replicas: 2}}, worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
+		worker.Anywhere(runnables.Runner{Name: "parrot", Runnable: "echo", Replicas: 2}), worker.Telemetry{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

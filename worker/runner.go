@@ -18,6 +18,7 @@ import (
 type runner struct {
 	worker  string // the worker's id
 	options runnables.Runner
+	places  []runnables.Place // of the instances
 	kind    runnables.Kind
 	queue   Queue
 	log     *slog.Logger
@@ -47,13 +48,14 @@ type runner struct {
 	latency                      *latency
 }
 
-func newRunner(options runnables.Runner, kind runnables.Kind, w *Worker) *runner {
+func newRunner(d Deployment, kind runnables.Kind, w *Worker) *runner {
+	options := d.Runner
 	log := w.log.With("runner", options.Name)
 	r := &runner{
-		worker: w.config.ID, options: options, kind: kind, queue: w.queue, log: log, link: &link{log: log},
+		worker: w.config.ID, options: options, places: d.Places, kind: kind, queue: w.queue, log: log, link: &link{log: log},
 		beatNow: make(chan struct{}, 1), latency: newLatency(time.Now()),
 	}
-	for i := range max(options.Replicas, 0) {
+	for i := range d.Places {
 		r.consumers = append(r.consumers, w.queue.NewConsumer(options.Name, w.config.ID, i))
 		r.claims = append(r.claims, newClaims(w.queue.Lease(), log.With("instance", i)))
 	}

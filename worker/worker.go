@@ -42,7 +42,7 @@ type Worker struct {
 
 // New returns a worker that has yet to [Worker.Run]. It does not talk to the
 // queue, and makes no instances. The error names everything that is wrong.
-func New(c Config, q Queue, kinds runnables.Kinds, runners []runnables.Runner, t Telemetry) (*Worker, error) {
+func New(c Config, q Queue, kinds runnables.Kinds, runners []Deployment, t Telemetry) (*Worker, error) {
 	w := &Worker{config: c, queue: q, log: t.Log}
 	if w.log == nil {
 		w.log = slog.Default()
@@ -69,18 +69,19 @@ func New(c Config, q Queue, kinds runnables.Kinds, runners []runnables.Runner, t
 }
 
 // addRunners prepares the runners, or reports all that is wrong with them.
-func (w *Worker) addRunners(kinds runnables.Kinds, runners []runnables.Runner) error {
+func (w *Worker) addRunners(kinds runnables.Kinds, runners []Deployment) error {
 	var errs []error
 	if len(runners) == 0 {
 		errs = append(errs, errors.New("no runner to serve"))
 	}
 	seen := map[string]bool{}
-	for _, options := range runners {
-		options = options.WithDefaults()
+	for _, d := range runners {
+		d.Runner = d.Runner.WithDefaults()
+		options := d.Runner
 		if err := options.Validate(); err != nil {
 			errs = append(errs, err)
 		}
-		kind, ok := kinds[options.Runnable]
+		kind, ok := kinds.Of(options)
 		if !ok && options.Runnable != "" {
 			errs = append(errs, fmt.Errorf("runner %q: this binary was built without runnable %q", options.Name, options.Runnable))
 		}
@@ -88,7 +89,10 @@ func (w *Worker) addRunners(kinds runnables.Kinds, runners []runnables.Runner) e
 			errs = append(errs, fmt.Errorf("runner %q is there twice", options.Name))
 		}
 		seen[options.Name] = true
-		w.runners = append(w.runners, newRunner(options, kind, w))
+		if len(d.Places) == 0 {
+			errs = append(errs, fmt.Errorf("runner %q has no place for an instance", options.Name))
+		}
+		w.runners = append(w.runners, newRunner(d, kind, w))
 	}
 	return errors.Join(errs...)
 }

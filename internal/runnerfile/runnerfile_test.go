@@ -40,7 +40,7 @@ runners:
 	}
 	iris, custom := runners[0], runners[1]
 	if iris.Init["model"] != "iris_clf:latest" || iris.MaxBatchSize != 20 || iris.MaxLatency != 500*time.Millisecond ||
-		iris.Replicas != 1 || iris.Batching != runnables.BatchAdaptive {
+		iris.Replicas != 0 || iris.Batching != runnables.BatchAdaptive {
 		t.Errorf("iris_clf is %+v", iris)
 	}
 	if custom.Replicas != 3 || custom.Batching != runnables.BatchFixed || custom.MaxQueue != 7 || custom.MaxQueueBytes != 9 || !custom.FromZero ||

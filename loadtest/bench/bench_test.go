@@ -39,7 +39,7 @@ func config(t *testing.T) bench.Config {
 	return bench.Config{
 		Ekiben: self,
 		Bare:   []string{self, "fake-bare"},
-		Sentiment: runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		Sentiment: runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			return scorer{}, nil
 		}},
 		Scale: 0.01,

@@ -28,9 +28,9 @@ func Kind() runnables.Kind {
 	return runnables.Kind{New: newInstance, Resources: runnables.Resources{Concurrent: true}}
 }
 
-func newInstance(_ context.Context, params runnables.Init) (runnables.Runnable, error) {
+func newInstance(_ context.Context, s runnables.Setup) (runnables.Runnable, error) {
 	init := Init{Datatype: tensor.Bytes, Shape: []int{-1}}
-	if err := params.Decode(&init); err != nil {
+	if err := s.Runner.Init.Decode(&init); err != nil {
 		return nil, err
 	}
 	spec := runnables.ValueSpec{Name: "input", DType: init.Datatype, Shape: init.Shape, Content: init.Content}

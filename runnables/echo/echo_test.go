@@ -42,7 +42,7 @@ func TestEchoRefusesParametersThatMakeNoMethod(t *testing.T) {
 		{"content": "xml"},
 		{"sahpe": []int{-1}},
 	} {
-		if in, err := echo.Kind().New(t.Context(), init); err == nil || in != nil {
+		if in, err := echo.Kind().New(t.Context(), runnables.Setup{Runner: runnables.Runner{Init: init}}); err == nil || in != nil {
 			t.Errorf("%v was accepted", init)
 		}
 	}

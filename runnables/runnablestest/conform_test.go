@@ -28,7 +28,7 @@ func lengths(_ context.Context, in []string) ([]int, error) {
 
 // kindOf makes instances of one method.
 func kindOf(m runnables.Method) runnables.Kind {
-	return runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) { return runnables.New(m) }}
+	return runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { return runnables.New(m) }}
 }
 
 func sample(rows ...string) runnablestest.Sample {
@@ -174,7 +174,7 @@ func badInstances() []bad {
 		return out, err
 	}
 	noted := func(edit func(*runnables.Instance)) runnables.Kind {
-		return runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		return runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			in, err := runnables.New(sound)
 			edit(in)
 			return in, err
@@ -183,7 +183,7 @@ func badInstances() []bad {
 	failing := func(context.Context) error { return errors.New("cold") }
 	var shared atomic.Bool
 	return []bad{
-		{"cannot be made", runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		{"cannot be made", runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			return nil, errors.New("no memory")
 		}}, "no memory"},
 		{"has a bad name", kindOf(runnables.Batch("No Name", "x", lengths)), "must match"},
@@ -192,7 +192,7 @@ func badInstances() []bad {
 		{"cannot warm up", noted(func(in *runnables.Instance) { in.OnWarmup = failing }), "cold"},
 		{"cannot close", noted(func(in *runnables.Instance) { in.OnClose = func() error { return errors.New("stuck") } }), "stuck"},
 		{"panics when closed", noted(func(in *runnables.Instance) { in.OnClose = func() error { panic("stuck") } }), "Close panics"},
-		{"shares what Close frees", runnables.Kind{New: func(context.Context, runnables.Init) (runnables.Runnable, error) {
+		{"shares what Close frees", runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			shared.Store(true)
 			in, err := runnables.New(runnables.Batch("m", "x", func(ctx context.Context, in []string) ([]int, error) {
 				if !shared.Load() {

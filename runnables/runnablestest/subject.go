@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 
@@ -30,7 +31,7 @@ func (s subject) with(ctx context.Context, use func(instance) error) (err error)
 
 func (s subject) start(ctx context.Context) (in instance, err error) {
 	err = guard("New", func() error {
-		in.Runnable, err = s.kind.New(ctx, s.init)
+		in.Runnable, err = s.kind.New(ctx, runnables.Setup{Runner: runnables.Runner{Init: s.init}.WithDefaults(), Log: slog.New(slog.DiscardHandler)})
 		return err
 	})
 	if err != nil {

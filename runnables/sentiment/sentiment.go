@@ -24,8 +24,8 @@ import (
 // batch at a time; the lexicon is loaded once a process.
 func Kind() runnables.Kind { return runnables.Kind{New: newInstance} }
 
-func newInstance(_ context.Context, params runnables.Init) (runnables.Runnable, error) {
-	if err := params.Decode(&struct{}{}); err != nil {
+func newInstance(_ context.Context, s runnables.Setup) (runnables.Runnable, error) {
+	if err := s.Runner.Init.Decode(&struct{}{}); err != nil {
 		return nil, err
 	}
 	split, err := sharedSplitter()

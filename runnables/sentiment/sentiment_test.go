@@ -83,7 +83,7 @@ func TestSentencesOfEnglishText(t *testing.T) {
 
 func TestSentimentHasNoParameters(t *testing.T) {
 	t.Parallel()
-	if _, err := sentiment.Kind().New(t.Context(), runnables.Init{"language": "en"}); err == nil {
+	if _, err := sentiment.Kind().New(t.Context(), runnables.Setup{Runner: runnables.Runner{Init: runnables.Init{"language": "en"}}}); err == nil {
 		t.Error("an unknown parameter was accepted")
 	}
 }
@@ -159,7 +159,7 @@ func BenchmarkScores(b *testing.B) {
 }
 
 func BenchmarkScoresMethod(b *testing.B) {
-	instance, err := sentiment.Kind().New(b.Context(), nil)
+	instance, err := sentiment.Kind().New(b.Context(), runnables.Setup{})
 	if err != nil {
 		b.Fatal(err)
 	}

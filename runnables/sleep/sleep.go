@@ -47,9 +47,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // serves one batch at a time, like a model on a device.
 func Kind() runnables.Kind { return runnables.Kind{New: newInstance} }
 
-func newInstance(_ context.Context, params runnables.Init) (runnables.Runnable, error) {
+func newInstance(_ context.Context, s runnables.Setup) (runnables.Runnable, error) {
 	init := Init{Fixed: Duration(20 * time.Millisecond), PerRow: Duration(2 * time.Millisecond), Datatype: tensor.Bytes, Shape: []int{-1}}
-	if err := params.Decode(&init); err != nil {
+	if err := s.Runner.Init.Decode(&init); err != nil {
 		return nil, err
 	}
 	if init.Fixed < 0 || init.PerRow < 0 {

@@ -31,7 +31,7 @@ func TestSleepConforms(t *testing.T) {
 // took is how long a method with the given rows takes, and its error.
 func took(ctx context.Context, t *testing.T, init runnables.Init, method string, rows int) (time.Duration, error) {
 	t.Helper()
-	instance, err := sleep.Kind().New(ctx, init)
+	instance, err := sleep.Kind().New(ctx, runnables.Setup{Runner: runnables.Runner{Init: init}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestSleepRefusesParametersThatAreNoDurations(t *testing.T) {
 		"cannot unmarshal": {"fixed": 20},
 		"unknown field":    {"fixd": "1ms"},
 	} {
-		if _, err := sleep.Kind().New(t.Context(), init); err == nil || !strings.Contains(err.Error(), fault) {
+		if _, err := sleep.Kind().New(t.Context(), runnables.Setup{Runner: runnables.Runner{Init: init}}); err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("%v gave %v, want a complaint with %q", init, err, fault)
 		}
 	}

@@ -36,7 +36,7 @@ func main() {
 // probe is an instance.
 type probe struct{ log *os.File }
 
-func newProbe(context.Context, runnables.Init) (runnables.Runnable, error) {
+func newProbe(context.Context, runnables.Setup) (runnables.Runnable, error) {
 	log, err := os.OpenFile(os.Getenv("PROBE_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("probe: %w", err)
