@@ -42,7 +42,7 @@ type Method struct {
 	// fault, [Retryable] that trying again may help.
 	Run func(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error)
 
-	// RunParts executes the method in place of Run, where it is set: its calls come
+	// RunParts, where it is set, is what workers call rather than Run: the calls come
 	// as they are, parts[a][c] is argument a of call c, for a method that joins them
 	// in memory of its own. An optional argument that a call leaves out is the zero
 	// Tensor.

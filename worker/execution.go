@@ -31,6 +31,8 @@ type execution struct {
 	lost []queue.Delivery
 	// crashed are calls that crashed the instance, those of an attempt together.
 	crashed [][]queue.Delivery
+	// releases give back the memory of outputs, once the outcomes are written.
+	releases []func()
 	// crash is why the last of them did, for the log.
 	crash error
 	// err is the first error that was not a client's fault, for the log.
@@ -113,10 +115,7 @@ func appendDeliveries(ds []queue.Delivery, items []item) []queue.Delivery {
 // attempt executes the calls once. If it returns an error none of them has
 // ended; it is errUnwanted if none of them was wanted any more.
 func (x *execution) attempt(ctx context.Context, items []item) error {
-	inputs, rows, err := x.join(items)
-	if err != nil {
-		return err
-	}
+	parts, rows := x.parts(items)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	ctx, cancel := context.WithDeadline(ctx, latest(items))
@@ -126,7 +125,7 @@ func (x *execution) attempt(ctx context.Context, items []item) error {
 	}
 	began := time.Now()
 	x.claims.begin(items, stop)
-	outputs, failed, err := x.method.compute(ctx, inputs, rows)
+	a, err := x.method.compute(ctx, parts, rows)
 	x.claims.end()
 	if x.rows == 0 {
 		x.rows = rows
@@ -138,28 +137,27 @@ func (x *execution) attempt(ctx context.Context, items []item) error {
 	if err != nil {
 		return err
 	}
-	return x.share(items, outputs, failed)
+	if a.release != nil {
+		x.releases = append(x.releases, a.release)
+	}
+	return x.share(items, a.outputs, a.failed)
 }
 
-// join concatenates the inputs of the calls, each argument once.
-func (x *execution) join(items []item) (inputs []tensor.Tensor, rows int, err error) {
-	if len(items) == 1 {
-		return items[0].inputs, items[0].rows, nil
-	}
-	inputs = make([]tensor.Tensor, len(x.method.Inputs))
-	ts := make([]tensor.Tensor, len(items))
-	for a := range inputs {
+// parts are the arguments of the calls: parts[a][c] is argument a of call c.
+func (x *execution) parts(items []item) (parts [][]tensor.Tensor, rows int) {
+	width := len(items)
+	all := make([]tensor.Tensor, width*len(x.method.Inputs))
+	parts = make([][]tensor.Tensor, len(x.method.Inputs))
+	for a := range parts {
+		parts[a] = all[a*width : (a+1)*width : (a+1)*width]
 		for i := range items {
-			ts[i] = items[i].inputs[a]
-		}
-		if inputs[a], err = tensor.Concat(x.method.BatchDim.In, ts); err != nil {
-			return nil, 0, err
+			parts[a][i] = items[i].inputs[a]
 		}
 	}
 	for i := range items {
 		rows += items[i].rows
 	}
-	return inputs, rows, nil
+	return parts, rows
 }
 
 // share gives each call its rows of the outputs, or the error of its first row

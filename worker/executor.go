@@ -16,9 +16,10 @@ type ending struct {
 	outcomes []queue.Outcome
 	back     []queue.Delivery
 	crashed  [][]queue.Delivery // an execution each
+	releases []func()           // of the memory of the outcomes, once they are written
 }
 
-func (e *ending) empty() bool { return len(e.outcomes)+len(e.back)+len(e.crashed) == 0 }
+func (e *ending) empty() bool { return len(e.outcomes)+len(e.back)+len(e.crashed)+len(e.releases) == 0 }
 
 // span is how long an execution of so many rows took.
 type span struct {
@@ -29,21 +30,23 @@ type span struct {
 // executor runs loads, one at a time. Its run method is the only goroutine that
 // calls the runnable.
 type executor struct {
-	runner *runner
-	claims *claims
-	loads  <-chan *load
-	done   chan<- []span
-	ended  chan<- ending
+	runner  *runner
+	claims  *claims
+	loads   <-chan *load
+	done    chan<- []span
+	ended   chan<- ending
+	present attendance
 
 	unknown endings // of calls of methods that do not exist
 }
 
 // run executes what comes out of loads until that is closed. Loads that it finds
-// when pull is done are given back; work stops the one that runs.
+// when pull is done are given back, as are those of an instance that stays away;
+// work stops the one that runs.
 func (e *executor) run(pull, work context.Context) {
 	defer close(e.ended)
 	for l := range e.loads {
-		if pull.Err() != nil {
+		if pull.Err() != nil || !e.present.here(pull, absence) {
 			e.claims.drop(l)
 			e.done <- nil
 			e.ended <- ending{back: l.deliveries}
@@ -97,7 +100,7 @@ func (e *executor) batch(work context.Context, l *load, b batch, reason batching
 	e.tell(work, b, &x)
 	end := ending{
 		meters: b.method.meters.endings, asked: l.asked,
-		outcomes: x.outcomes, back: append(x.back, x.lost...), crashed: x.crashed,
+		outcomes: x.outcomes, back: append(x.back, x.lost...), crashed: x.crashed, releases: x.releases,
 	}
 	if x.failed || x.timing.Rows != x.rows || x.rows > b.method.maxRows {
 		return end, span{}

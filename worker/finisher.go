@@ -23,6 +23,9 @@ func (f *finisher) run(pull, io context.Context) {
 		if len(e.outcomes) > 0 && !f.finish(io, e) {
 			f.release(pull, io, deliveries(e.outcomes))
 		}
+		for _, release := range e.releases {
+			release()
+		}
 		for _, ds := range e.crashed {
 			if !f.crash(io, e, ds) {
 				f.release(pull, io, ds)

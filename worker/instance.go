@@ -121,14 +121,18 @@ func newFormer(options runnables.Runner, ms []runnables.Method) (*batching.Forme
 func (i *instance) serve(pull, work, io context.Context) {
 	r, consumer, claims := i.runner, i.runner.consumers[i.number], i.runner.claims[i.number]
 	defer claims.close()
+	present := attendanceOf(r, i.runnable)
 	loads := make(chan *load, 1)
 	done := make(chan []span, 1)
 	ended := make(chan ending)
 	p := puller{
 		runner: r, claims: claims, source: consumer, former: i.former, methods: i.methods,
-		loads: loads, done: done, cost: &r.costs[i.number],
+		loads: loads, done: done, cost: &r.costs[i.number], present: present,
 	}
-	e := executor{runner: r, claims: claims, loads: loads, done: done, ended: ended, unknown: r.meters.endings(r.options.Name, unknownMethod)}
+	e := executor{
+		runner: r, claims: claims, loads: loads, done: done, ended: ended, present: present,
+		unknown: r.meters.endings(r.options.Name, unknownMethod),
+	}
 	f := finisher{runner: r, sink: consumer, lease: r.queue.Lease(), ended: ended}
 	var stages sync.WaitGroup
 	stages.Go(func() { p.run(pull, io) })

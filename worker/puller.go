@@ -19,6 +19,7 @@ type puller struct {
 	methods methods
 	loads   chan<- *load  // holds one: the load that is cut ahead
 	done    <-chan []span // one for each load, when it has run
+	present attendance
 	cost    *atomic.Pointer[batching.Cost]
 
 	// lead is about how long it takes to cut and decode a batch, 0 until known.
@@ -121,6 +122,9 @@ func (p *puller) pull(pull, io context.Context, d batching.Decision) *load {
 	for first := true; pull.Err() == nil; first = false {
 		began := time.Now()
 		err := p.wait(pull, io, d.Wait)
+		if !p.present.await(pull, func() { p.ring(io) }) {
+			return nil
+		}
 		if first && d.Wait == batching.MaxIdle && time.Since(began) < minBell {
 			d.Ask = p.former.Ask() // not idle at all: calls came while it was busy
 		}
