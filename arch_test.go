@@ -28,6 +28,8 @@ var mayImport = map[string][]string{
 	"runnables/echo":          {"runnables", "tensor"},
 	"runnables/sleep":         {"runnables", "tensor"},
 	"runnables/sentiment":     {"runnables", "tensor"},
+	"runnables/process":       {"runnables", "tensor"},
+	"runnables/python":        {"runnables", "runnables/process"},
 	"runnables/runnablestest": {"runnables", "tensor"},
 	"queue":                   {"tensor"},
 	"queue/embedded":          {},
