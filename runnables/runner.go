@@ -1,11 +1,6 @@
 package runnables
 
-import (
-	"errors"
-	"fmt"
-	"regexp"
-	"time"
-)
+import "time"
 
 // Runner describes a runner: a named deployment of a runnable with its options.
 // It is one entry of ekiben.yaml, and what programs pass in code. Zero values
@@ -173,91 +168,4 @@ func (r Runner) Limits(method string) (maxBatchSize int, maxLatency time.Duratio
 		}
 	}
 	return maxBatchSize, max(maxLatency, 0)
-}
-
-// MaxReplicas is the most instances of a runner in one process.
-const MaxReplicas = 1024
-
-// MaxNameLen is the longest name of a runner or method.
-const MaxNameLen = 63
-
-// ReservedPrefix begins the names of the runners that gateways make of their
-// services. No other runner may have such a name.
-const ReservedPrefix = "service."
-
-var namePattern = regexp.MustCompile(`^[a-z0-9]([-._a-z0-9]*[a-z0-9])?$`)
-
-// ValidName reports why name cannot name a runner or a method, or nil.
-func ValidName(name string) error {
-	if len(name) > MaxNameLen || !namePattern.MatchString(name) {
-		return fmt.Errorf("name %q must match %s and have at most %d characters", name, namePattern, MaxNameLen)
-	}
-	return nil
-}
-
-// Validate reports everything that is wrong with the options, after
-// [Runner.WithDefaults].
-func (r Runner) Validate() error {
-	var errs []error
-	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if err := ValidName(r.Name); err != nil {
-		errs = append(errs, err)
-	}
-	if r.Runnable == "" {
-		fault("runnable is missing")
-	}
-	if r.Replicas < 0 || r.Replicas > MaxReplicas {
-		fault("replicas is %d, want 1 to %d", r.Replicas, MaxReplicas)
-	}
-	if !(r.WorkersPerResource > 0 && r.WorkersPerResource <= MaxReplicas) {
-		fault("workers_per_resource is %v, want a number above 0 and at most %d", r.WorkersPerResource, MaxReplicas)
-	}
-	switch r.Isolation {
-	case IsolationKind, IsolationNone, IsolationProcess:
-	default:
-		fault("isolation is %q, want none or process", r.Isolation)
-	}
-	if r.MaxBatchSize < 1 {
-		fault("max_batch_size is %d, want at least 1", r.MaxBatchSize)
-	}
-	switch r.Batching {
-	case BatchNone, BatchFixed, BatchAdaptive:
-	default:
-		fault("batching is %q, want none, fixed or adaptive", r.Batching)
-	}
-	if r.MaxQueue < 1 {
-		fault("max_queue is %d, want at least 1", r.MaxQueue)
-	}
-	if r.MaxQueueBytes < 1 {
-		fault("max_queue_bytes is %d, want at least 1", r.MaxQueueBytes)
-	}
-	if r.MaxConcurrency < 0 {
-		fault("max_concurrency is %d, want at least 0", r.MaxConcurrency)
-	}
-	errs = append(errs, r.Retry.validate()...)
-	errs = append(errs, r.validateMethods())
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("runner %q: %w", r.Name, err)
-	}
-	return nil
-}
-
-// validateMethods reports what is wrong with the limits of methods.
-func (r Runner) validateMethods() error {
-	var errs []error
-	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	seen := map[string]bool{}
-	for _, m := range r.Methods {
-		if m.Name == "" {
-			fault("runnable_method_configs has an entry without a name")
-		}
-		if seen[m.Name] {
-			fault("runnable_method_configs has method %q twice", m.Name)
-		}
-		seen[m.Name] = true
-		if m.MaxBatchSize < 0 {
-			fault("max_batch_size of method %q is %d, want at least 1", m.Name, m.MaxBatchSize)
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -55,3 +55,67 @@ func TestLimitsOfAMethodOverrideThoseOfItsRunner(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOptionThatCannotBeIsRefusedWithASentence(t *testing.T) {
+	t.Parallel()
+	custom := func(name string) map[string]runnables.Quantity {
+		return map[string]runnables.Quantity{name: runnables.Amount(1)}
+	}
+	for _, tc := range []struct {
+		option, want string
+		runner       runnables.Runner
+	}{
+		{"name", "at most 63 characters, as iris_clf does", runnables.Runner{Name: "Iris_Clf"}},
+		{"models", `"iris:", want name or name:version`, runnables.Runner{Models: []string{"iris:"}}},
+		{"models", `"Iris"`, runnables.Runner{Models: []string{"iris:1.2", "Iris"}}},
+		{"models", "has iris twice", runnables.Runner{Models: []string{"iris", "iris"}}},
+		{"cpu", "cores cannot be chosen", runnables.Runner{CPU: runnables.Devices("0", "2")}},
+		{"nvidia_gpu", "workers_per_resource: 2 has", runnables.Runner{NvidiaGPU: runnables.Amount(0.5)}},
+		{"nvidia_gpu", "workers_per_resource: 4 has", runnables.Runner{NvidiaGPU: runnables.Amount(0.25)}},
+		{"nvidia_gpu", "is 1.5, want a whole number", runnables.Runner{NvidiaGPU: runnables.Amount(1.5)}},
+		{"custom_resources", `name "a b"`, runnables.Runner{CustomResources: custom("a b")}},
+		{"custom_resources", "has an option of its own", runnables.Runner{CustomResources: custom("nvidia.com/gpu")}},
+		{"workers_per_resource", "is -1", runnables.Runner{WorkersPerResource: -1}},
+		{"strategy", `is "My Way"`, runnables.Runner{Strategy: "My Way"}},
+		{"isolation", `is "vm", want none or process`, runnables.Runner{Isolation: "vm"}},
+		{"python", "this one is of kind echo", runnables.Runner{Python: "python3"}},
+		{"env", `name "A=B"`, runnables.Runner{Env: map[string]string{"A=B": "c"}}},
+		{"env", "the value of A has a zero byte", runnables.Runner{Env: map[string]string{"A": "\x00"}}},
+		{"retry", "attempts is -1", runnables.Runner{Retry: runnables.RetryPolicy{Attempts: -1}}},
+	} {
+		r := tc.runner
+		if r.Name == "" {
+			r.Name = "r"
+		}
+		r.Runnable = "echo:x"
+		faults := r.WithDefaults().Check()
+		if len(faults) != 1 || faults[0].Option != tc.option || !strings.Contains(faults[0].Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.option, faults, tc.want)
+		}
+	}
+}
+
+func TestEveryOptionTogetherIsFine(t *testing.T) {
+	t.Parallel()
+	r := runnables.Runner{
+		Name: "a.b-c_d", Runnable: "python:m:C", Models: []string{"iris", "iris:latest", "a:v1.2-x"}, Python: "/usr/bin/python3", Strategy: "one-each",
+		CPU: runnables.Amount(0.5), NvidiaGPU: runnables.Devices("0", "GPU-1"), WorkersPerResource: 0.5,
+		CustomResources: map[string]runnables.Quantity{"amd.com/gpu": runnables.System(), "tpu": {}},
+		Isolation:       runnables.IsolationProcess, Env: map[string]string{"_A1": ""}, Replicas: 3,
+	}
+	if err := r.WithDefaults().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSomeNamesAreReserved(t *testing.T) {
+	t.Parallel()
+	for _, name := range append(runnables.SharedOptions(), "service.a") {
+		if err := runnables.Reserved(name); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := runnables.Reserved("services"); err != nil {
+		t.Error(err)
+	}
+}
