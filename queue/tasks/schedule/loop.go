@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ekiben/ekiben/queue"
@@ -42,6 +43,7 @@ type Loop struct {
 	store  Store
 	submit submitter
 	log    *slog.Logger
+	ticks  *prometheus.CounterVec
 
 	mu sync.Mutex
 	// said is what was logged last about each schedule that has a fault, so that
@@ -58,7 +60,7 @@ func NewLoop(store Store, submit submitter, log *slog.Logger) *Loop {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Loop{store: store, submit: submit, log: log, said: map[string]string{}, specs: map[[2]string]Spec{}}
+	return &Loop{store: store, submit: submit, log: log, ticks: newTicks(), said: map[string]string{}, specs: map[[2]string]Spec{}}
 }
 
 // Run looks about every second for what is due until ctx is done, and returns nil
@@ -178,6 +180,7 @@ func (l *Loop) serve(ctx context.Context, name string) error {
 		if s, err = l.move(ctx, s); err != nil {
 			return err
 		}
+		l.count(s.Runner, missed, due.Missed)
 	}
 	for _, at := range due.Run {
 		if s, err = l.run(ctx, s, at); err != nil {
@@ -190,10 +193,12 @@ func (l *Loop) serve(ctx context.Context, name string) error {
 // run submits the job of one tick and moves the schedule past it.
 func (l *Loop) run(ctx context.Context, s queue.Schedule, at time.Time) (queue.Schedule, error) {
 	job, err := l.submit.SubmitTick(ctx, s, JobID(s, at))
+	result := fired
 	switch {
 	case errors.Is(err, ErrRefused):
 		l.log.ErrorContext(ctx, "the job of a tick was refused", "schedule", s.Name, "tick", at, "err", err)
 		s.Refusal, s.RefusedAt = err.Error(), at.UTC()
+		result = refused
 	case err != nil:
 		return s, fmt.Errorf("tick %s: %w", at.UTC().Format(time.RFC3339), err)
 	default:
@@ -201,7 +206,10 @@ func (l *Loop) run(ctx context.Context, s queue.Schedule, at time.Time) (queue.S
 		s.Refusal, s.RefusedAt = "", time.Time{}
 	}
 	s.Handled = at
-	return l.move(ctx, s)
+	if s, err = l.move(ctx, s); err == nil {
+		l.count(s.Runner, result, 1)
+	}
+	return s, err
 }
 
 // move writes how far a schedule has come. Its input stays as it is.
