@@ -14,8 +14,9 @@ const maxGroupLen = 96
 
 // Group says which calls can be run together: those with equal groups, which
 // have the same method, data types and dimensions other than the batch
-// dimension. It is empty for methods that are not batchable. inputs are in the
-// order of the signature, as [CheckInputs] returns them.
+// dimension, and leave out the same arguments. It is empty for methods that are
+// not batchable. inputs are in the order of the signature, as [CheckInputs]
+// returns them.
 //
 // The string is the same in every process and version of this code, since it is
 // stored in Redis.
@@ -26,6 +27,10 @@ func Group(sig Signature, inputs []tensor.Tensor) string {
 	b := []byte(sig.Name)
 	for _, t := range inputs {
 		b = append(b, ' ')
+		if !t.DType().Valid() { // left out
+			b = append(b, '-')
+			continue
+		}
 		b = append(b, strings.ToLower(t.DType().String())...)
 		for i, d := range t.Shape() {
 			b = append(b, ',')

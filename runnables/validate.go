@@ -53,8 +53,9 @@ func (m Method) validate() error {
 
 // Validate reports everything that is wrong with the signature, or nil: names
 // must be valid and unique, data types and shapes possible, there must be at
-// least one input and one output, and the batch dimension of a batchable method
-// must be a dimension of any size of each of them.
+// least one input, and the batch dimension of a batchable method must be a
+// dimension of any size of each value that has a shape. Outputs may be undeclared,
+// but not optional.
 func (s Signature) Validate() error {
 	var errs []error
 	if err := ValidName(s.Name); err != nil {
@@ -70,8 +71,16 @@ func (s Signature) Validate() error {
 		errs = append(errs, fmt.Errorf("batch dimensions are %d and %d, want at least 0", in, out))
 		in, out = -1, -1
 	}
+	if len(s.Inputs) == 0 {
+		errs = append(errs, errors.New("has no argument, want at least one"))
+	}
 	errs = append(errs, validateValues("argument", s.Inputs, in)...)
 	errs = append(errs, validateValues("output", s.Outputs, out)...)
+	for _, v := range s.Outputs {
+		if v.Optional {
+			errs = append(errs, fmt.Errorf("output %q is optional, which only arguments are", v.Name))
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("method %q: %w", s.Name, err)
 	}
@@ -81,9 +90,6 @@ func (s Signature) Validate() error {
 // validateValues checks the arguments or the outputs; batchDim is -1 where there
 // is none.
 func validateValues(what string, values []ValueSpec, batchDim int) []error {
-	if len(values) == 0 {
-		return []error{fmt.Errorf("has no %s, want at least one", what)}
-	}
 	var errs []error
 	seen := map[string]bool{}
 	for _, v := range values {
@@ -104,9 +110,33 @@ func (v ValueSpec) validate(batchDim int) error {
 	if !validValueName(v.Name) {
 		fault("name must have 1 to %d bytes of printable UTF-8 without spaces", MaxValueNameLen)
 	}
+	if v.DType == tensor.Any {
+		if len(v.Shape) > 0 {
+			fault("shape is %s, but that of %s is the caller's", shapeString(v.Shape), v.DType)
+		}
+		if v.Content != Opaque && v.Content != JSON {
+			fault("content is %q, want %q or nothing for %s", v.Content, JSON, v.DType)
+		}
+		return errors.Join(errs...)
+	}
 	if !v.DType.Valid() {
 		fault("data type is missing or unknown")
 	}
+	errs = append(errs, v.validateShape(batchDim))
+	switch v.Content {
+	case Opaque, Text, JSON:
+		if v.Content != Opaque && v.DType != tensor.Bytes {
+			fault("content is %q, but only BYTES have content, not %s", v.Content, v.DType)
+		}
+	default:
+		fault("content is %q, want %q, %q or nothing for opaque bytes", v.Content, Text, JSON)
+	}
+	return errors.Join(errs...)
+}
+
+func (v ValueSpec) validateShape(batchDim int) error {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if len(v.Shape) > tensor.MaxRank {
 		fault("shape %s has rank %d, want at most %d", shapeString(v.Shape), len(v.Shape), tensor.MaxRank)
 	}
@@ -120,14 +150,6 @@ func (v ValueSpec) validate(batchDim int) error {
 		fault("shape %s has no batch dimension %d", shapeString(v.Shape), batchDim)
 	case batchDim >= 0 && v.Shape[batchDim] != -1:
 		fault("batch dimension %d of shape %s is %d, want -1", batchDim, shapeString(v.Shape), v.Shape[batchDim])
-	}
-	switch v.Content {
-	case Opaque, Text, JSON:
-		if v.Content != Opaque && v.DType != tensor.Bytes {
-			fault("content is %q, but only BYTES have content, not %s", v.Content, v.DType)
-		}
-	default:
-		fault("content is %q, want %q, %q or nothing for opaque bytes", v.Content, Text, JSON)
 	}
 	return errors.Join(errs...)
 }

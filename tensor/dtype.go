@@ -24,7 +24,14 @@ const (
 	FP64   DType = 13
 	// Bytes elements are byte strings of any length: text, JSON, files.
 	Bytes DType = 14
+
+	// Any is no type of a tensor but stands for all of them, in the description of
+	// a value whose type is whatever it comes with. It is never on the wire.
+	Any DType = 255
 )
+
+// anyName is the name of [Any].
+const anyName = "ANY"
 
 // dtypeNames is indexed by DType; entry 0 is no type.
 func dtypeNames() [Bytes + 1]string {
@@ -35,7 +42,8 @@ func dtypeNames() [Bytes + 1]string {
 	}
 }
 
-// ParseDType returns the type with the given protocol name, such as "FP32".
+// ParseDType returns the type with the given protocol name, such as "FP32". It
+// does not know [Any], which no tensor has.
 func ParseDType(name string) (DType, error) {
 	for i, known := range dtypeNames() {
 		if known == name && name != "" {
@@ -45,7 +53,7 @@ func ParseDType(name string) (DType, error) {
 	return 0, fmt.Errorf("%w: unknown data type %q", ErrInvalid, name)
 }
 
-// Valid reports whether d is one of the data types.
+// Valid reports whether d is one of the data types that tensors have: not [Any].
 func (d DType) Valid() bool { return 0 < d && d <= Bytes }
 
 // Size is the number of bytes of one element, or 0 for [Bytes].
@@ -66,22 +74,29 @@ func (d DType) Size() int {
 
 // String is the protocol's name of the type.
 func (d DType) String() string {
-	if !d.Valid() {
+	switch {
+	case d == Any:
+		return anyName
+	case !d.Valid():
 		return fmt.Sprintf("DType(%d)", uint8(d))
 	}
 	return dtypeNames()[d]
 }
 
-// MarshalText writes the protocol's name.
+// MarshalText writes the protocol's name, or that of [Any].
 func (d DType) MarshalText() ([]byte, error) {
-	if !d.Valid() {
+	if !d.Valid() && d != Any {
 		return nil, fmt.Errorf("%w: data type %d", ErrInvalid, uint8(d))
 	}
 	return []byte(d.String()), nil
 }
 
-// UnmarshalText reads the protocol's name.
+// UnmarshalText reads the protocol's name, or that of [Any].
 func (d *DType) UnmarshalText(text []byte) error {
+	if string(text) == anyName {
+		*d = Any
+		return nil
+	}
 	parsed, err := ParseDType(string(text))
 	if err != nil {
 		return err

@@ -101,3 +101,26 @@ func TestDTypesHaveTheProtocolsNamesAndSizes(t *testing.T) {
 		t.Errorf("an unknown name: %v", err)
 	}
 }
+
+func TestAnyIsInDescriptionsOnly(t *testing.T) {
+	t.Parallel()
+	var dtype tensor.DType
+	if err := json.Unmarshal([]byte(`"ANY"`), &dtype); err != nil || dtype != tensor.Any || dtype.String() != "ANY" {
+		t.Errorf("got %v, %v", dtype, err)
+	}
+	if back, err := json.Marshal(dtype); err != nil || string(back) != `"ANY"` {
+		t.Errorf("got %s, %v", back, err)
+	}
+	if tensor.Any.Valid() || tensor.Any.Size() != 0 {
+		t.Error("it passes for a type of tensors")
+	}
+	if _, err := tensor.ParseDType("ANY"); !errors.Is(err, tensor.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := tensor.New(tensor.Any, nil, nil); !errors.Is(err, tensor.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := tensor.ParseJSON(tensor.Any, nil, []byte("1"), tensor.EncodeJSON); !errors.Is(err, tensor.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}

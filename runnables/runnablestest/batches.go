@@ -102,9 +102,12 @@ func rowByRow(calls []call, want [][]tensor.Tensor) (rows []call, wantRows [][]t
 func splitAll(values []tensor.Tensor, dim int, sizes []int) ([][]tensor.Tensor, error) {
 	parts := make([][]tensor.Tensor, len(sizes))
 	for _, v := range values {
-		pieces, err := tensor.Split(v, dim, sizes)
-		if err != nil {
-			return nil, err
+		pieces := make([]tensor.Tensor, len(sizes)) // of an argument that is left out
+		if v.DType().Valid() {
+			var err error
+			if pieces, err = tensor.Split(v, dim, sizes); err != nil {
+				return nil, err
+			}
 		}
 		for i, piece := range pieces {
 			parts[i] = append(parts[i], piece)
@@ -127,6 +130,9 @@ func runTogether(ctx context.Context, calls []call, want [][]tensor.Tensor) erro
 		parts := make([]tensor.Tensor, len(calls))
 		for i, c := range calls {
 			parts[i] = c.inputs[arg]
+		}
+		if !parts[0].DType().Valid() {
+			continue // all of a group leave it out
 		}
 		joined, err := tensor.Concat(batch.method.BatchDim.In, parts)
 		if err != nil {
