@@ -48,7 +48,7 @@ func scenarios() []scenario {
 	all := []scenario{
 		{name: "kills", setup: always, long: 60 * time.Second, faults: kills, from: from, to: to},
 		{name: "network", setup: proxied, long: 35 * time.Second, faults: strain, from: 100 * time.Millisecond, to: 500 * time.Millisecond, injectors: 2},
-		{name: "later", setup: slow, rate: 40, mix: &slowPath, long: 30 * time.Second, faults: later, from: from, to: to, patience: 150 * time.Second},
+		{name: "later", setup: slow, rate: 40, mix: &slowPath, batches: 5, long: 30 * time.Second, faults: later, from: from, to: to, patience: 150 * time.Second},
 		{name: "memory", setup: few, rate: 150, long: 12 * time.Second, script: fillMemory},
 		{name: "flush", setup: few, long: 8 * time.Second, script: flushAll, after: succeedsAfterLoss},
 		{name: "rolling", setup: few, long: 15 * time.Second, mix: &awaited, script: rollingRestart, after: reportFailed},

@@ -29,7 +29,7 @@ const lease = time.Second
 type setup struct {
 	binary            func() (string, error)
 	gateways, workers int
-	tasks             int      // processes of tasks; if there are any, there is a receiver of webhooks
+	tasks             int      // processes of tasks; if there are any, there is a receiver of webhooks and a place for batches
 	proxied           bool     // a proxy between each process and Redis
 	redis             []string // arguments of redis-server
 	env               []string
@@ -71,7 +71,7 @@ func start(t *testing.T, s setup) *cluster {
 	}
 	if s.tasks > 0 {
 		c.receiver = listen(t, c.record)
-		s.env = append(slices.Clip(s.env), c.receiver.env()...)
+		s.env = append(append(slices.Clip(s.env), c.receiver.env()...), bulkEnv(t)...)
 	}
 	for i := range s.gateways {
 		c.gateways = append(c.gateways, c.slot(s, "gateway", i, "EKIBEN_HTTP_ADDR"))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ekiben/ekiben/internal/tcpproxy"
+	"github.com/ekiben/ekiben/test/chaos/history"
 )
 
 // fault is a harm that can be done to a cluster.
@@ -51,7 +52,7 @@ func killTasks(weight int) fault {
 }
 
 func killRedis(weight int) fault {
-	return fault{"kill -9 redis", weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
+	return fault{history.FaultRedis, weight, func(c *cluster, r *rand.Rand) (time.Duration, func()) {
 		c.redis.Kill()
 		return between(r, 0, 500*time.Millisecond), c.redis.Restart
 	}}

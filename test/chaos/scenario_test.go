@@ -28,6 +28,9 @@ type scenario struct {
 	faults   []fault
 	from, to time.Duration
 
+	// batches are submitted one after the other in the first half of the time.
+	batches int
+
 	// injectors do so many faults at a time; 1 if there is nothing else.
 	injectors int
 
@@ -116,6 +119,9 @@ func (s scenario) run(t *testing.T, seed uint64) (history.Report, []history.Even
 	var memory int64
 	l.calls.Go(func() { l.run(sending, calls, s.rate) })
 	l.calls.Go(func() { memory = c.watchMemory(sending) })
+	l.calls.Go(func() {
+		l.bulk(calls, rand.New(rand.NewPCG(seed, 4)), s.batches, s.long/2)
+	})
 	for i := 1; i < s.injectors; i++ {
 		l.calls.Go(func() { s.harm(sending, c, rand.New(rand.NewPCG(seed, uint64(2+i)))) })
 	}

@@ -21,9 +21,10 @@ type call struct {
 	seen     []Event
 	results  []Event
 	told     []Event
+	outcomes []Event // of a line of a batch
 	began    []Event
-	ended    int
-	excused  bool // Redis lost its data while it was there
+	ends     []Event // of executions
+	excused  bool    // Redis lost its data while it was there
 	outcome  Outcome
 	hasFinal bool
 }
@@ -34,7 +35,7 @@ func fold(events []Event, final Final) []*call {
 	var calls []*call
 	for _, e := range events {
 		switch e.Kind {
-		case Fault:
+		case Fault, BatchEnded:
 			continue
 		case DataLost:
 			for _, c := range calls {
@@ -42,6 +43,9 @@ func fold(events []Event, final Final) []*call {
 			}
 			continue
 		default:
+		}
+		if e.Call < 0 {
+			continue
 		}
 		c := byNumber[e.Call]
 		if c == nil {
@@ -80,8 +84,22 @@ func (c *call) add(e Event) {
 	case Began:
 		c.began = append(c.began, e)
 	case Ended:
-		c.ended++
-	case Fault, DataLost:
+		c.ends = append(c.ends, e)
+	case LineEnded:
+		c.come(e)
+	case Fault, DataLost, BatchEnded:
+	}
+}
+
+// come adds what a file of a batch says of its line: the first is its answer.
+func (c *call) come(outcome Event) {
+	c.outcomes = append(c.outcomes, outcome)
+	switch {
+	case len(c.outcomes) > 1:
+	case outcome.Code == CodeInvalidInput:
+		c.refused = true
+	default:
+		c.reply = &outcome
 	}
 }
 

@@ -37,6 +37,7 @@ func (v Violation) String() string {
 func Check(events []Event, final Final, rules Rules) Report {
 	calls := fold(events, final)
 	k := checker{rules: rules}
+	k.look(events)
 	for _, c := range calls {
 		k.call = c
 		k.ends()
@@ -51,10 +52,13 @@ func Check(events []Event, final Final, rules Rules) Report {
 		k.isToldTruly()
 		k.waitsForItsTime()
 		k.isTriedAgain()
+		k.hasOneOutcome()
+		k.isNotRunAgain()
 	}
 	k.call = nil
 	k.idsDiffer(calls)
 	k.acceptsAddUp(calls, events, final)
+	k.batchesEnd(calls, events)
 	k.isAtRest(final)
 	return newReport(calls, events, k.violations)
 }
@@ -64,6 +68,12 @@ type checker struct {
 	rules      Rules
 	call       *call
 	violations []Violation
+
+	// lived is when processes noted something last, outages are when Redis was
+	// killed, and ended which batches have.
+	lived   map[int]time.Time
+	outages []time.Time
+	ended   map[int]bool
 }
 
 func (k *checker) violated(invariant, format string, args ...any) {

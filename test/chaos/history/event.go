@@ -21,6 +21,8 @@
 //	I13  no execution of a delayed call begins before its time
 //	I14  what fails for a while succeeds, and is not executed
 //	     more often than it is tried and its workers are lost
+//	I15  a batch ends, each of its lines has one outcome, in order, the counts add
+//	     up, and no line is executed again after it has ended
 package history
 
 import "time"
@@ -53,6 +55,12 @@ const (
 	// the job in it, Message, and Status if it is to be answered: the sender may not
 	// live to know. Invalid if it may be anybody's.
 	Told Kind = "told"
+	// LineEnded: a line was read in a file of a batch that has ended. Has Batch, Line
+	// and File, and Status, Code and Body of what became of the call that its
+	// custom_id is of; Call is negative and Body the line where there is none.
+	LineEnded Kind = "line ended"
+	// BatchEnded: a batch was seen to have ended. Has Batch, State and Counts.
+	BatchEnded Kind = "batch ended"
 	// Fault: something was done to the system. Has Fault.
 	Fault Kind = "fault"
 	// DataLost: Redis lost what it had, which excuses what was submitted before.
@@ -76,7 +84,15 @@ const (
 	CodeWorkerLost   = "worker_lost"
 	CodeDeadline     = "deadline_exceeded"
 	CodeCanceled     = "canceled"
+	CodeInvalidInput = "invalid_input"
 )
+
+// Completed is the state of a batch that has ended.
+const Completed = "completed"
+
+// FaultRedis is the fault that takes Redis away: what is done meanwhile may not be
+// noted.
+const FaultRedis = "kill -9 redis"
 
 // Event is one thing that happened. At is the wall clock of the one machine that
 // everything runs on.
@@ -98,6 +114,10 @@ type Event struct {
 	Again    int       `json:"again,omitempty"`   // how often a job was queued again
 	Message  string    `json:"message,omitempty"` // the webhook-id
 	Invalid  string    `json:"invalid,omitempty"` // what is wrong with the signature or the body
+	Batch    int       `json:"batch,omitempty"`   // from 1
+	Line     int       `json:"line,omitempty"`    // of the batch, from 1
+	File     string    `json:"file,omitempty"`    // Results or Errors
+	Counts   *Counts   `json:"counts,omitempty"`
 }
 
 // Plan is what a call is meant to be.
@@ -132,11 +152,16 @@ type Plan struct {
 
 	// Webhook: the client wants to be told of the end.
 	Webhook bool `json:"webhook,omitempty"`
+
+	// Batch and Line are where it is if it comes as a line of a batch, both from 1.
+	// A line without a Row is none that can be run.
+	Batch int `json:"batch,omitempty"`
+	Line  int `json:"line,omitempty"`
 }
 
 // ordinary calls are expected to succeed, in the time that the system takes.
 func (p Plan) ordinary() bool {
-	return p.Want != "" && !p.Poison && !p.Long && p.Timeout == 0 && p.Cancel == 0 && p.Delay == 0 && p.Retries == 0
+	return p.Want != "" && !p.Poison && !p.Long && p.Timeout == 0 && p.Cancel == 0 && p.Delay == 0 && p.Retries == 0 && p.Batch == 0
 }
 
 // Outcome is what a job is at the end.

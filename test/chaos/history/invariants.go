@@ -11,6 +11,7 @@ import (
 func (k *checker) ends() {
 	c := k.call
 	switch {
+	case c.plan.Batch > 0 && len(c.outcomes) == 0: // I15
 	case c.isJob() && !c.hasFinal:
 		k.violated("I1", "nobody looked what became of job %s", c.id)
 	case c.isJob() && !terminal(c.outcome.State):
@@ -54,7 +55,7 @@ func (k *checker) isRight() {
 // wasTried is I3: outcomes of an execution have one.
 func (k *checker) wasTried() {
 	c := k.call
-	if c.succeeded() && c.ended == 0 {
+	if c.succeeded() && len(c.ends) == 0 {
 		k.violated("I3", "succeeded and was never executed to its end")
 	}
 	if c.code() == CodeRunnerFailed && len(c.began) == 0 {

@@ -90,8 +90,8 @@ func (k *checker) isTriedAgain() {
 		k.violated("I14", "%s %s, and would have succeeded with %d of %d retries",
 			c.outcome.State, c.outcome.Code, c.plan.Fails, c.plan.Retries)
 	}
-	if c.succeeded() && c.ended <= c.plan.Fails {
-		k.violated("I14", "succeeded after %d executions, of which %d fail", c.ended, c.plan.Fails)
+	if c.succeeded() && len(c.ends) <= c.plan.Fails {
+		k.violated("I14", "succeeded after %d executions, of which %d fail", len(c.ends), c.plan.Fails)
 	}
 }
 

@@ -36,6 +36,9 @@ type Report struct {
 	// Later is about delays and webhooks.
 	Later Later
 
+	// Bulk is about batches, whose lines are calls too.
+	Bulk Bulk
+
 	// Faults by kind, and how long ordinary calls took that were in flight at one.
 	Faults   map[string]int
 	Recovery map[string]Spread
@@ -84,6 +87,7 @@ func newReport(calls []*call, events []Event, violations []Violation) Report {
 		r.count(c)
 	}
 	r.Later = newLater(calls)
+	r.Bulk = newBulk(calls, events)
 	r.Recovery = recovery(calls, events, r.Faults)
 	return r
 }
@@ -115,8 +119,8 @@ func (r *Report) count(c *call) {
 		r.Late++
 		r.Lost--
 	}
-	r.Executions += c.ended
-	r.Duplicates += max(c.ended-1-c.plan.Fails, 0)
+	r.Executions += len(c.ends)
+	r.Duplicates += max(len(c.ends)-1-c.plan.Fails, 0)
 	r.Repeats += max(len(c.began)-1-c.plan.Fails, 0)
 }
 
@@ -158,6 +162,7 @@ func (r Report) Sum(other Report) Report {
 	r.Executions, r.Duplicates = r.Executions+other.Executions, r.Duplicates+other.Duplicates
 	r.Repeats += other.Repeats
 	r.Later = r.Later.sum(other.Later)
+	r.Bulk = r.Bulk.sum(other.Bulk)
 	r.Violations = append(slices.Clone(r.Violations), other.Violations...)
 	faults, spreads := map[string]int{}, map[string]Spread{}
 	maps.Copy(faults, r.Faults)
@@ -185,6 +190,7 @@ func (r Report) Table(lease time.Duration) string {
 		r.Lost, r.Late, r.Wrong, r.Doubled, r.InnocentsDead, r.PoisonDead, r.Expired, r.Canceled)
 	fmt.Fprintf(&b, "executions %d, of which duplicates %d (%.2f %%); begun again %d\n", r.Executions, r.Duplicates, share, r.Repeats)
 	b.WriteString(r.Later.table())
+	b.WriteString(r.Bulk.table())
 	leases := func(d time.Duration) float64 { return float64(d) / float64(lease) }
 	for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
 		s := r.Recovery[fault]
