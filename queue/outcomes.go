@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"unsafe"
 
 	"github.com/redis/go-redis/v9"
@@ -55,11 +56,12 @@ func (q *Queue) Outcomes(ctx context.Context, ids []string) ([]JobOutcome, error
 	return all, nil
 }
 
-// forgotten is how many jobs one script drops.
-const forgotten = 500
+// forgotten is how many jobs one script drops: few enough that others need not
+// wait for it.
+const forgotten = 128
 
-// Forget drops the records of jobs that have ended before their time. Those that
-// have not stay.
+// Forget drops the records of jobs that have ended before their time, in one round
+// trip. Those that have not stay.
 func (q *Queue) Forget(ctx context.Context, ids []string) error {
 	byRunner := map[string][]any{}
 	for _, id := range ids {
@@ -69,14 +71,17 @@ func (q *Queue) Forget(ctx context.Context, ids []string) error {
 		}
 		byRunner[runner] = append(byRunner[runner], id)
 	}
+	var evs []evaluation
 	for runner, all := range byRunner {
-		for len(all) > 0 {
-			some := all[:min(forgotten, len(all))]
-			all = all[len(some):]
-			if _, err := q.scripts.run(ctx, &q.scripts.forget, q.keys.shardKeys(runner), some...); err != nil {
-				return unavailable("forget jobs of "+runner, err)
-			}
+		for some := range slices.Chunk(all, forgotten) {
+			evs = append(evs, evaluation{&q.scripts.forget, q.keys.shardKeys(runner), some})
 		}
+	}
+	if len(evs) == 0 {
+		return nil
+	}
+	if _, err := q.scripts.runAll(ctx, evs); err != nil {
+		return unavailable("forget jobs", err)
 	}
 	return nil
 }

@@ -83,6 +83,14 @@ local function from_now(left)
 	return t
 end
 
+-- Most jobs are new: one look at all of them tells.
+local records, known = { "EXISTS" }, {}
+for i = 0, n - 1 do
+	local job = ARGV[8 + i * 10 + 2]
+	if job ~= "" then records[#records + 1] = JOB .. job end
+end
+local all_new = #records == 1 or call(unpack(records)) == 0
+
 local part_of_call, part_of_byte = WHOLE / max_calls, WHOLE / max_bytes
 local added, due, index, touched = 0, { "ZADD", DUE }, { "ZADD", JOBS }, {}
 for i = 0, n - 1 do
@@ -97,7 +105,7 @@ for i = 0, n - 1 do
 		has = held[caller] + gained[caller]
 		if has > HEAVY and to < 3 and now < shared then to = to + 1 end
 	end
-	if job ~= "" and call("EXISTS", JOB .. job) == 1 then
+	if job ~= "" and (known[job] or not all_new and call("EXISTS", JOB .. job) == 1) then
 		why = "known"
 	elseif m[6] == 2 then
 		why = "closed"
@@ -116,6 +124,7 @@ for i = 0, n - 1 do
 		local wait = waiting * row_time / 1000
 		if wait > tonumber(left) then why = "late " .. int(wait) end
 	end
+	if not why then known[job] = true end
 	if special and not why then
 		call("HSET", JOB .. job, "retries", special[2], "backoff", special[3], "max_backoff", special[4])
 		if special[6] ~= "" then call("HSET", JOB .. job, "events", special[5], "hook", special[6]) end

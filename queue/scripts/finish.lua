@@ -17,6 +17,7 @@ local m = call("HMGET", METER, "s1", "s2", "s3", "bytes", "n_finished", "n_finis
 for i = 1, 6 do m[i] = tonumber(m[i] or 0) end
 local marked = call("EXISTS", CRASHES, CANCELED) > 0
 local out, calls, rows, bytes, shares = {}, 0, 0, 0, {}
+local kept, kept_bytes = {}, 0
 local running, of, waited = { "ZREM", RUNNING }, { {}, {}, {} }, {}
 for i = 1, n do
 	local a = i * 8 - 4
@@ -31,8 +32,9 @@ for i = 1, n do
 			local fs = not ok and fetch(lane, id) or nil
 			if chance and fs and try_again(job, lane, id, fs, now, result, tonumber(chance)) then
 				out[i] = 1
-			elseif finish(job, lane, id, ok and "succeeded" or "failed", now, retention, fs, result) then
-				out[i] = 1
+			else
+				local size = finish_one(job, lane, id, ok and "succeeded" or "failed", now, retention, fs, result, kept)
+				if size then out[i], kept_bytes = 1, kept_bytes + size end
 			end
 			running[#running + 1] = lane .. ":" .. id
 		end
@@ -79,6 +81,7 @@ for lane = 1, 3 do
 	if waited[lane] then refresh(lane) end
 end
 if #running > 2 then call(unpack(running)) end
+keep(kept, kept_bytes)
 if calls > 0 then
 	give_back(shares)
 	call("HSET", METER, "bytes", int(math.max(m[4] - bytes, 0)),

@@ -4,17 +4,25 @@
 -- ARGV  ids of jobs; those that have not ended stay
 --
 -- Returns how many were dropped.
-local n = 0
+local now, bytes = clock(), 0
+local records, jobs, kept, seen = { "DEL" }, { "ZREM", JOBS }, { "ZREM", KEPT }, {}
 for _, id in ipairs(ARGV) do
-	local v = call("HMGET", JOB .. id, "state", "size")
-	if terminal(v[1]) then
-		local size = tonumber(v[2] or 0)
-		call("DEL", JOB .. id)
-		call("ZREM", JOBS, id)
-		if call("ZREM", KEPT, int(size) .. ":" .. id) == 1 and call("HINCRBY", METER, "kept", 0 - size) < 0 then
-			call("HSET", METER, "kept", 0)
+	local v = call("HMGET", JOB .. id, "state", "size", "expires")
+	if terminal(v[1]) and not seen[id] then
+		seen[id] = true
+		records[#records + 1], jobs[#jobs + 1] = JOB .. id, id
+		-- The sweep may have counted what has expired, and nothing else.
+		local size, member = tonumber(v[2] or 0), int(v[2] or 0) .. ":" .. id
+		if tonumber(v[3] or 0) > now then
+			kept[#kept + 1], bytes = member, bytes + size
+		elseif call("ZREM", KEPT, member) == 1 then
+			bytes = bytes + size
 		end
-		n = n + 1
 	end
 end
-return n
+if #records == 1 then return 0 end
+call(unpack(records))
+call(unpack(jobs))
+if #kept > 2 then call(unpack(kept)) end
+if call("HINCRBY", METER, "kept", 0 - bytes) < 0 then call("HSET", METER, "kept", 0) end
+return #records - 1

@@ -185,29 +185,55 @@ local function state_of(job, lane, id)
 	return v[3] == id and v[2] == tostring(lane) and v[1] or nil
 end
 
+-- The records of ended jobs are kept until some time, and counted: members of KEPT
+-- with their scores, and their bytes.
+local function keep(members, bytes)
+	if #members > 0 then
+		call("ZADD", KEPT, unpack(members))
+		call("HINCRBY", METER, "kept", bytes)
+	end
+end
+
 -- Ends the job of an entry unless it has ended: the one place where a state
 -- becomes terminal. fs are the fields of the entry: what it takes to run it again
--- is kept unless it succeeded.
-local function finish(id, lane, entry, state, now, retention, fs, result)
+-- is kept unless it succeeded. Where many end, members gets what is to be kept of
+-- each; the number is its bytes, or false if it had ended.
+local function finish_one(id, lane, entry, state, now, retention, fs, result, members)
 	local key = JOB .. id
-	local was = state_of(id, lane, entry)
+	local v = call("HMGET", key, "state", "lane", "entry", "hook", "events", "hooks")
+	local was = v[3] == entry and v[2] == tostring(lane) and v[1] or nil
 	if not was or terminal(was) then return false end
 	local e = fs and state ~= "succeeded" and fs[2] or ""
 	local size = #e + #(result or "")
-	local hook = call("HMGET", key, "hook", "events", "hooks")
-	if hook[1] and (hook[2] == "" or string.find("," .. hook[2] .. ",", "," .. state .. ",", 1, true)) then
-		local n = int(tonumber(hook[3] or 0) + 1)
+	local set = { "HSET", key, "state", state, "finished", int(now), "size", size, "expires", 0 }
+	if v[4] and (v[5] == "" or string.find("," .. v[5] .. ",", "," .. state .. ",", 1, true)) then
+		local n = int(tonumber(v[6] or 0) + 1)
 		call("ZADD", ERRANDS, int(now), "webhook:" .. n .. ":" .. id)
-		call("HSET", key, "hook_state", "pending", "hooks", n, "deliveries", 0)
+		local at = #set
+		set[at + 1], set[at + 2], set[at + 3], set[at + 4], set[at + 5], set[at + 6] =
+			"hook_state", "pending", "hooks", n, "deliveries", 0
 		retention = math.max(retention, HOOK_RETENTION)
 	end
-	call("HSET", key, "state", state, "finished", int(now), "expires", int(now + retention * 1000), "size", size)
-	if result then call("HSET", key, "result", result) end
-	if e ~= "" then call("HSET", key, "call", e, "group", (select(8, plain(fs))) or "") end
+	local expires = int(now + retention * 1000)
+	set[10] = expires
+	if result then set[#set + 1], set[#set + 2] = "result", result end
+	if e ~= "" then
+		local at = #set
+		set[at + 1], set[at + 2], set[at + 3], set[at + 4] = "call", e, "group", (select(8, plain(fs))) or ""
+	end
+	call(unpack(set))
 	call("PEXPIRE", key, retention)
-	call("ZADD", KEPT, int(now + retention * 1000), size .. ":" .. id)
-	call("HINCRBY", METER, "kept", size)
-	return true
+	members[#members + 1] = expires
+	members[#members + 1] = size .. ":" .. id
+	return size
+end
+
+-- Ends one job so, and reports whether it did.
+local function finish(id, lane, entry, state, now, retention, fs, result)
+	local members = {}
+	local size = finish_one(id, lane, entry, state, now, retention, fs, result, members)
+	if size then keep(members, size) end
+	return size and true
 end
 
 -- Gives a job an entry at the end of a lane, as accept does for many at once, and

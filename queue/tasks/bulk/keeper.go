@@ -14,13 +14,10 @@ import (
 type keeper struct {
 	// canceled is set once, by the keeper.
 	canceled atomic.Bool
-	// progress is what the run has counted.
-	progress atomic.Pointer[progressNow]
+	// progress is what the run has counted: lines that have ended, stored or not.
+	progress atomic.Pointer[queue.BatchCounts]
 	done     chan struct{}
 }
-
-// progressNow is how many lines have ended, stored or not.
-type progressNow struct{ completed, failed int }
 
 func (k *keeper) wait() { <-k.done }
 
@@ -52,10 +49,14 @@ func (e *Engine) startKeeper(ctx context.Context, stop context.CancelCauseFunc, 
 	return k
 }
 
-func (k *keeper) live() *queue.BatchCounts {
-	p := k.progress.Load()
-	if p == nil {
-		return nil
+// counts are how many lines have ended, at least those that are stored.
+func (k *keeper) counts(stored *queue.BatchProgress) (completed, failed int) {
+	if p := k.live(); p != nil {
+		return p.Completed, p.Failed
 	}
-	return &queue.BatchCounts{Completed: p.completed, Failed: p.failed}
+	return stored.Stored - stored.StoredFailed, stored.StoredFailed
+}
+
+func (k *keeper) live() *queue.BatchCounts {
+	return k.progress.Load()
 }

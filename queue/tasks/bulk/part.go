@@ -2,10 +2,8 @@ package bulk
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/ekiben/ekiben/queue"
@@ -22,6 +20,13 @@ type part struct {
 }
 
 func (p *part) size() int { return p.results.Len() + p.errors.Len() }
+
+// empty makes room for other lines.
+func (p *part) empty() {
+	p.results.Reset()
+	p.errors.Reset()
+	p.lines, p.failed, p.ids = 0, 0, p.ids[:0]
+}
 
 // ourOutcome is a line of the results or errors.
 type ourOutcome struct {
@@ -115,55 +120,4 @@ func problem(status int, code, detail string) []byte {
 		Detail string `json:"detail"`
 	}{"about:blank", http.StatusText(status), status, code, detail})
 	return raw
-}
-
-// flush stores the part, notes in the batch's record that it did, and forgets
-// the jobs whose outcomes are safe then. What was stored and not noted is stored
-// again by whoever goes on: their jobs are still there.
-func (r *run) flush(ctx context.Context) error {
-	p := &r.part
-	if p.lines == 0 {
-		return nil
-	}
-	next := r.progress
-	next.Stored += p.lines
-	next.StoredFailed += p.failed
-	change := queue.BatchChange{Progress: &next}
-	for _, kind := range []struct {
-		name  string
-		text  *bytes.Buffer
-		parts *int
-		bytes *int64
-	}{
-		{kindResults, &p.results, &next.Results, &next.ResultBytes},
-		{kindErrors, &p.errors, &next.Errors, &next.ErrorBytes},
-	} {
-		if kind.text.Len() == 0 {
-			continue
-		}
-		stored := queue.BatchPart{Kind: kind.name, N: *kind.parts}
-		stored.Name = partName(stored, r.batch.ID, r.owner)
-		err := r.insist(ctx, func() error {
-			return r.store.write(ctx, stored.Name, func(w io.Writer) error {
-				_, err := w.Write(kind.text.Bytes())
-				return err //nolint:wrapcheck // write does
-			})
-		})
-		if err != nil {
-			return err
-		}
-		*kind.parts++
-		*kind.bytes += int64(kind.text.Len())
-		change.Parts = append(change.Parts, stored)
-	}
-	if err := r.tell(ctx, change); err != nil {
-		return err
-	}
-	r.progress = next
-	err := r.calls.Forget(ctx, p.ids)
-	r.note(ctx, "jobs of a batch are kept for longer than they must be", err, "batch", r.batch.ID)
-	p.results.Reset()
-	p.errors.Reset()
-	p.lines, p.failed, p.ids = 0, 0, p.ids[:0]
-	return nil
 }
