@@ -20,7 +20,7 @@ const module = "github.com/ekiben/ekiben"
 // that ends in /... stands for all below it. Commands and examples may import
 // anything.
 var mayImport = map[string][]string{
-	"":                        {"gateway", "worker", "queue", "queue/embedded", "queue/tasks", "queue/tasks/bulk", "queue/tasks/schedule", "internal/webhook", "runnables", "runnables/...", "internal/runnerfile", "internal/variables"},
+	"":                        {"gateway", "worker", "worker/placement", "queue", "queue/embedded", "queue/tasks", "queue/tasks/bulk", "queue/tasks/schedule", "internal/webhook", "runnables", "runnables/...", "internal/gpu", "internal/machine", "internal/runnerfile", "internal/variables"},
 	"tensor":                  {},
 	"batching":                {},
 	"batching/simulate":       {"batching"},
@@ -36,13 +36,17 @@ var mayImport = map[string][]string{
 	"queue/queuetest":         {"queue", "tensor", "internal/..."},
 	"queue/tasks":             {"queue", "internal/webhook"},
 	"worker":                  {"queue", "batching", "runnables", "tensor"},
+	"worker/placement":        {"runnables"},
 	"queue/tasks/bulk":        {"queue"},
 	"queue/tasks/schedule":    {"queue", "runnables"},
 	"gateway":                 {"queue", "queue/tasks", "queue/tasks/schedule", "runnables", "tensor", "gateway/..."},
 	"gateway/dashboard":       {"queue"},
 	"loadtest":                {},
 	"loadtest/bench":          {"loadtest", "runnables", "runnables/sentiment", "tensor"},
+	"internal/gpu":            {},
+	"internal/machine":        {},
 	"internal/processes":      {},
+	"internal/pythontest":     {},
 	"internal/redistest":      {},
 	"internal/tcpproxy":       {},
 	"internal/runnerfile":     {"queue", "queue/tasks/schedule", "runnables"},
@@ -100,12 +104,12 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
-// batching decides and does nothing else.
-func TestBatchingIsPure(t *testing.T) {
+// batching and placement decide and do nothing else.
+func TestDecisionsArePure(t *testing.T) {
 	t.Parallel()
 
 	for _, p := range packages(t) {
-		if p.name() != "batching" && p.name() != "batching/simulate" {
+		if !slices.Contains([]string{"batching", "batching/simulate", "worker/placement"}, p.name()) {
 			continue
 		}
 		for _, imp := range p.Imports {
