@@ -8,9 +8,10 @@
 GO ?= go
 TOOLS := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
+PYTHON := $(TOOLS)/python/bin/python
 GOVULNCHECK := $(TOOLS)/govulncheck-v1.9.0
 
-.PHONY: run build test check race chaos chaos-long unit bench lint vuln tidy deps fmt
+.PHONY: run build test check pytest race chaos chaos-long unit bench lint vuln tidy deps fmt
 
 run:
 	$(GO) build -o bin/sentiment ./examples/sentiment
@@ -19,11 +20,12 @@ run:
 build:
 	$(GO) build -o bin/ekiben ./cmd/ekiben
 
-test: deps check race chaos
+test: deps check pytest race chaos
 
-# What tests start: redis-server and a Procfile runner.
+# What tests start: redis-server, a Procfile runner, a Python with its packages.
 deps:
 	./test/deps.sh
+	./test/python.sh $(TOOLS)/python
 
 check: tidy fmt lint
 
@@ -37,8 +39,12 @@ fmt:
 lint: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) run ./...
 
-race:
-	CI=1 $(GO) test -race -shuffle=on -timeout 30m ./...
+race: deps
+	CI=1 EKIBEN_TEST_PYTHON=$(PYTHON) $(GO) test -race -shuffle=on -timeout 30m ./...
+
+# The Python package, from its own side.
+pytest: deps
+	$(PYTHON) -m pytest -q runnables/python/tests
 
 # Binaries and a Redis of their own, killed, stopped and starved; see
 # docs/reliability.md. SEED gives other calls and faults.
