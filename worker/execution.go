@@ -164,6 +164,7 @@ func (x *execution) parts(items []item) (parts [][]tensor.Tensor, rows int) {
 // that failed.
 func (x *execution) share(items []item, outputs []tensor.Tensor, failed runnables.RowErrors) error {
 	width := len(outputs)
+	names := runnables.OutputNames(x.method.Signature, width)
 	named := make([]tensor.Named, len(items)*width)
 	sizes := make([]int, len(items))
 	for i := range items {
@@ -178,7 +179,7 @@ func (x *execution) share(items []item, outputs []tensor.Tensor, failed runnable
 			}
 		}
 		for i := range items {
-			named[i*width+o] = tensor.Named{Name: x.method.Outputs[o].Name, Tensor: parts[i]}
+			named[i*width+o] = tensor.Named{Name: names[o], Tensor: parts[i]}
 		}
 	}
 	row := 0
