@@ -53,6 +53,11 @@ type Runner struct {
 	// Env are environment variables of the instances that are processes.
 	Env map[string]string
 
+	// Dir is the folder that file names in Init are relative to, and where Python
+	// looks for modules first: that of the runners file. Empty means the working
+	// directory of the process.
+	Dir string
+
 	// MaxBatchSize is the largest batch, in rows.
 	MaxBatchSize int
 
