@@ -28,6 +28,9 @@ type Facts struct {
 	// Tasks are counts of background work; nil if they are not known.
 	Tasks *Tasks
 
+	// Schedules are shown in this order.
+	Schedules []Schedule
+
 	// Problem says why the facts may be old, or nothing.
 	Problem string
 }
@@ -51,6 +54,28 @@ type Runner struct {
 
 // Tasks are how many tasks there are in each state.
 type Tasks struct{ Active, Waiting, Scheduled, Retrying, Failed int }
+
+// Schedule is what is known of one schedule.
+type Schedule struct {
+	Name, Runner, Method string
+
+	// Cron says when, TimeZone is the IANA name of whose wall clock.
+	Cron, TimeZone string
+
+	// Next is when it ticks, shown in its own zone; zero if it does not.
+	Next time.Time
+
+	// Last is the last tick that became a job, LastJob is that; zero and "" if none
+	// did.
+	Last    time.Time
+	LastJob string
+
+	// Missed is how many ticks were not run, Refusal why the latest was not taken.
+	Missed  int
+	Refusal string
+
+	Paused bool
+}
 
 // Page is a renderer of the dashboard. It is safe for concurrent use.
 type Page struct {

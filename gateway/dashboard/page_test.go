@@ -62,7 +62,7 @@ func busy() dashboard.Facts {
 	}
 	last := &samples[len(samples)-1]
 	last.Waiting, last.WaitingRows, last.Oldest, last.DeadLetters = 8, 41, 23*time.Millisecond, 2
-	return dashboard.Facts{At: noon, Tasks: &dashboard.Tasks{Active: 1, Waiting: 2, Scheduled: 1200, Retrying: 3, Failed: 4}, Runners: []dashboard.Runner{
+	return dashboard.Facts{At: noon, Tasks: &dashboard.Tasks{Active: 1, Waiting: 2, Scheduled: 1200, Retrying: 3, Failed: 4}, Schedules: schedules(), Runners: []dashboard.Runner{
 		{
 			Name: "iris_clf", MaxQueue: 100, Samples: samples,
 			Workers: []queue.Heartbeat{
@@ -76,6 +76,25 @@ func busy() dashboard.Facts {
 		{Name: "sentiment", MaxQueue: 100, Samples: []queue.Stats{{Depth: 85, Waiting: 85, WaitingRows: 85, Oldest: 3 * time.Minute}}},
 		{Name: "sleep"},
 	}}
+}
+
+// schedules are one that ticks, one that is paused, and one that never ticked.
+func schedules() []dashboard.Schedule {
+	berlin := time.FixedZone("CEST", 2*60*60)
+	return []dashboard.Schedule{
+		{
+			Name: "nightly", Runner: "sentiment", Method: "scores", Cron: "30 2 * * *", TimeZone: "Europe/Berlin",
+			Next: time.Date(2026, 10, 1, 2, 30, 0, 0, berlin), Last: time.Date(2026, 9, 30, 0, 30, 0, 0, time.UTC), LastJob: "sentiment~0~ABC", Missed: 1200,
+		},
+		{
+			Name: "paused", Runner: "sentiment", Method: "scores", Cron: "@daily", TimeZone: "UTC", Paused: true,
+			Last: time.Date(2026, 9, 30, 0, 0, 0, 0, time.UTC), LastJob: "sentiment~0~DEF",
+		},
+		{
+			Name: "wrong", Runner: "iris_clf", Method: "predict", Cron: "@every 5m", TimeZone: "UTC",
+			Next: time.Date(2026, 9, 30, 12, 5, 0, 0, time.UTC), Refusal: "features is missing",
+		},
+	}
 }
 
 func TestAPageShowsALineForEveryRunnerAndWorker(t *testing.T) {
@@ -111,11 +130,11 @@ func TestWhatWorkersSayOfThemselvesIsEscaped(t *testing.T) {
 	hostile := `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 	got := render(t, dashboard.Facts{At: noon, Problem: hostile, Runners: []dashboard.Runner{
 		{Name: hostile, Workers: []queue.Heartbeat{{Worker: hostile, Host: hostile}}},
-	}})
+	}, Schedules: []dashboard.Schedule{{Name: hostile, Cron: hostile, TimeZone: hostile, LastJob: hostile, Refusal: hostile}}})
 	if strings.Contains(got, "<script") || strings.Contains(got, "<img") || strings.Contains(got, `""`) {
 		t.Errorf("got %s", got)
 	}
-	if strings.Count(got, "&lt;script&gt;") != 5 {
+	if strings.Count(got, "&lt;script&gt;") != 10 {
 		t.Errorf("something is missing: %s", got)
 	}
 }

@@ -20,6 +20,8 @@ type view struct {
 	Runners []runnerLine
 	Workers []workerLine
 	Tasks   []total
+
+	Schedules []scheduleLine
 }
 
 // total is one figure above the tables.
@@ -80,6 +82,9 @@ func viewOf(f Facts) view {
 		{"instances busy", count(int64(busy)) + " of " + count(int64(instances))},
 	}
 	v.Tasks = tasksOf(f.Tasks)
+	for _, s := range f.Schedules {
+		v.Schedules = append(v.Schedules, scheduleLineOf(s))
+	}
 	if unknown {
 		v.Totals[len(v.Totals)-1].Value = "–"
 	}
