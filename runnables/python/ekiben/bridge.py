@@ -1,0 +1,189 @@
+"""The child's end: `python -m ekiben.bridge` makes one instance and serves it.
+
+PROTOCOL.md says what is spoken. The process ends when the channel does.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import platform
+import signal
+import socket
+import sys
+from typing import Any, Optional
+
+from . import wire
+from .channel import Call, Channel
+from .errors import (
+    ProtocolError,
+    RowErrors,
+    SignatureError,
+    failure,
+    message_of,
+    reason_of,
+)
+from .loading import load
+from .methods import Method, served
+from .regions import Regions
+from .runnable import resources_of
+
+
+class StartError(Exception):
+    """No instance could be made, for a reason of PROTOCOL.md."""
+
+    def __init__(self, reason: str, cause: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.cause = cause
+
+
+def connect() -> Channel:
+    """The channel and the regions that the parent left open for this process, and
+    for no other that it starts."""
+    fd = int(os.environ["EKIBEN_CHANNEL"])
+    regions = [int(number) for number in os.environ.get("EKIBEN_REGIONS", "").split(",") if number]
+    for number in (fd, *regions):
+        os.set_inheritable(number, False)
+    connection = socket.socket(fileno=fd)
+    connection.setblocking(True)
+    os.register_at_fork(after_in_child=lambda: _forked(connection))
+    return Channel(connection, Regions(regions))
+
+
+def _forked(connection: socket.socket) -> None:
+    """A process that the runnable forks has no part in the channel, and is to end
+    when it is told to."""
+    connection.close()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def settle() -> None:
+    """What the process must do before any code of the runnable runs.
+
+    Signals to a process group or a container are the worker's to answer: it may
+    have calls to finish, and ends this process by the channel or by SIGKILL.
+    """
+    os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+def prepare(start: dict[str, Any]) -> tuple[type, list[Method]]:
+    """Loads the class and reads its methods."""
+    try:
+        cls = load(start.get("target") or "")
+    except BaseException as exc:  # SystemExit too
+        raise StartError("import", exc) from exc
+    try:
+        return cls, served(cls)
+    except Exception as exc:
+        raise StartError("signature", exc) from exc
+
+
+def make(cls: type, methods: list[Method], init: dict[str, Any]) -> None:
+    """Makes the instance."""
+    try:
+        instance = cls(**init)
+        for method in methods:
+            method.bind(instance)
+    except BaseException as exc:
+        raise StartError("init", exc) from exc
+
+
+def ready(cls: type, methods: list[Method]) -> dict[str, Any]:
+    """The body of READY."""
+    try:
+        resources = resources_of(cls)
+    except SignatureError as exc:
+        raise StartError("signature", exc) from exc
+    return {
+        "protocol": wire.PROTOCOL,
+        "language": f"python {platform.python_version()}",
+        "pid": os.getpid(),
+        "resources": resources,
+        "methods": [method.signature() for method in methods],
+    }
+
+
+def answer(channel: Channel, methods: list[Method], call: Call) -> None:
+    """Runs one call and sends what came of it. SystemExit ends the process: to the
+    worker that is a crash, and the calls of the batch are tried one by one."""
+    try:
+        if call.method >= len(methods):
+            raise ProtocolError(f"there is no method {call.method}, only {len(methods)}")
+        method = methods[call.method]
+        tail = b""
+        try:
+            returned = method.run(call.inputs)
+        except RowErrors as exc:
+            returned, tail = exc.outputs, _tail(exc, call.rows)
+        channel.send_result(call, method.encode(returned, call.rows), tail)
+    except (SystemExit, ConnectionError):
+        raise
+    except BaseException as exc:
+        channel.send_json(wire.ERROR, call.id, failure(exc))
+
+
+def _tail(failed: RowErrors, rows: int) -> bytes:
+    """The rows that failed. Where no row has outputs, the call fails."""
+    for row in failed.errors:
+        if not 0 <= row < rows:
+            raise IndexError(f"RowErrors has row {row} of {rows}") from failed
+    if failed.outputs is None and failed.errors:
+        if len(failed.errors) == rows:
+            raise failed.errors[min(failed.errors)]
+        raise ValueError("RowErrors came without the outputs of the other rows") from failed
+    errors = {str(row): {"reason": reason_of(exc), "message": message_of(exc)} for row, exc in failed.errors.items()}
+    return json.dumps(errors, separators=(",", ":")).encode() if errors else b""
+
+
+def serve(channel: Channel) -> int:
+    """Serves one instance until the channel ends, and returns the exit status."""
+    try:
+        start = channel.start()
+        if start is None:
+            return 0
+        cls, methods = prepare(start)
+        message = ready(cls, methods)
+        if start.get("describe"):
+            channel.send_json(wire.READY, 0, message)
+            return 0
+        make(cls, methods, start.get("init") or {})
+    except StartError as exc:
+        channel.send_json(wire.FAILED, 0, failure(exc.cause, exc.reason))
+        return 1
+    except ProtocolError as exc:
+        channel.send_json(wire.FAILED, 0, failure(exc))
+        return 1
+    gc.collect()
+    gc.freeze()  # what was loaded stays: collections need not look at it again
+    channel.send_json(wire.READY, 0, message)
+    call: Optional[Call] = channel.call()
+    while call is not None:
+        answer(channel, methods, call)
+        call = None  # its arrays need not outlive it
+        call = channel.call()
+    return 0
+
+
+def main() -> int:
+    """Runs the bridge."""
+    settle()
+    channel = connect()
+    try:
+        return serve(channel)
+    except ConnectionError:
+        return 0  # the worker is gone
+    except ProtocolError as exc:
+        print(f"ekiben: {exc}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""The channel to the parent: one frame at a time, both ways."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from . import wire
+from .dtypes import BYTES, NUMPY, SIZES, Tensor
+from .errors import OutputError, ProtocolError
+from .regions import Region, Regions, align, write
+
+# Frames up to this size are sent with one system call.
+JOINED = 256 << 10
+
+Input = Union[None, "np.ndarray[Any, Any]", "Items"]
+"""An argument as it arrived: left out, an array, or BYTES. bfloat16 is an array of
+uint16 whose type is known from the header."""
+
+
+class Items:
+    """The elements of a BYTES tensor, in row-major order, and its shape."""
+
+    __slots__ = ("items", "shape")
+
+    def __init__(self, items: list[bytes], shape: tuple[int, ...]) -> None:
+        self.items = items
+        self.shape = shape
+
+
+class Call:
+    """One call of a method."""
+
+    __slots__ = ("id", "method", "rows", "slot", "inputs")
+
+    def __init__(self, call: int, method: int, rows: int, slot: int, inputs: list[Input]) -> None:
+        self.id = call
+        self.method = method
+        self.rows = rows
+        self.slot = slot
+        self.inputs = inputs
+
+
+class BFloat16(np.ndarray):  # type: ignore[type-arg]
+    """The bits of bfloat16 numbers, which numpy does not know, as uint16."""
+
+
+class Channel:
+    """The socket and the regions. Not safe for several threads."""
+
+    def __init__(self, connection: socket.socket, regions: Regions) -> None:
+        self._socket = connection
+        self._regions = regions
+        self._buffer = bytearray(128 << 10)
+        self._view = memoryview(self._buffer)
+
+    def _receive(self) -> Optional[tuple[int, int, int]]:
+        """Reads one frame into the buffer: its end, kind and id, or None at the end.
+
+        The parent waits for an answer before it says more, so what arrives at once
+        is one frame or a part of it.
+        """
+        have = self._socket.recv_into(self._buffer)
+        if have == 0:
+            return None
+        while have < wire.HEADER.size:
+            have = self._more(have)
+        length, kind, call = wire.parse_header(self._buffer)
+        end = wire.HEADER.size + length
+        if have > end:
+            raise ProtocolError("a second frame arrived before the first was answered")
+        if end > len(self._buffer):
+            self._grow(have, end)
+        while have < end:
+            have = self._more(have)
+        return end, kind, call
+
+    def _more(self, have: int) -> int:
+        n = self._socket.recv_into(self._view[have:])
+        if n == 0:
+            raise ProtocolError("the channel ended within a frame")
+        return have + n
+
+    def _grow(self, have: int, size: int) -> None:
+        """Makes a larger buffer. Arrays that view the old one keep it."""
+        buffer = bytearray(size)
+        buffer[:have] = self._view[:have]
+        self._buffer = buffer
+        self._view = memoryview(buffer)
+
+    def start(self) -> Optional[dict[str, Any]]:
+        """The START frame, or None where the parent is gone."""
+        frame = self._receive()
+        if frame is None:
+            return None
+        end, kind, _ = frame
+        if kind != wire.START:
+            raise ProtocolError(f"a frame of kind {kind} came before START")
+        try:
+            message = json.loads(bytes(self._view[wire.HEADER.size : end]))
+        except ValueError as exc:
+            raise ProtocolError(f"START is no JSON: {exc}") from exc
+        if not isinstance(message, dict) or message.get("protocol") != wire.PROTOCOL:
+            raise ProtocolError(f"this child speaks version {wire.PROTOCOL} of the protocol only")
+        return message
+
+    def call(self) -> Optional[Call]:
+        """The next call, or None where the parent is gone. Its arrays are views of
+        memory that the next call is written to."""
+        frame = self._receive()
+        if frame is None:
+            return None
+        end, kind, number = frame
+        if kind != wire.CALL:
+            raise ProtocolError(f"a frame of kind {kind} came in place of a CALL")
+        payload = wire.parse_payload(self._buffer, end)
+        position = payload.data
+        inputs: list[Input] = []
+        for header in payload.tensors:
+            if header.flags & wire.LEFT_OUT:
+                inputs.append(None)
+            elif header.flags & wire.IN_REGION:
+                if self._regions.inputs is None:
+                    raise ProtocolError("a tensor is in a region, and there is none")
+                memory = self._regions.inputs.memory(header.offset + header.size)
+                inputs.append(_view(header, memory, header.offset))
+            else:
+                inputs.append(_view(header, self._buffer, position))
+                position += header.size
+        return Call(number, payload.method, payload.rows, payload.slot, inputs)
+
+    def send_json(self, kind: int, call: int, message: dict[str, Any]) -> None:
+        """Sends READY, FAILED or ERROR."""
+        self._socket.sendall(wire.pack_json(kind, call, message))
+
+    def send_result(self, call: Call, outputs: list[Tensor], tail: bytes = b"") -> None:
+        """Answers a call. What is large goes into the region of the call's slot."""
+        slot = wire.NO_SLOT
+        headers: list[wire.TensorHeader] = []
+        inline: list[Any] = []
+        size = 0
+        if call.slot != wire.NO_SLOT and any(out.size >= wire.REGION_FROM for out in outputs):
+            slot = call.slot
+            offsets = _write_region(self._regions.output(slot), outputs)
+        for i, (code, shape, data, nbytes) in enumerate(outputs):
+            if len(shape) > wire.MAX_RANK:
+                raise OutputError(f"output {i} has {len(shape)} dimensions, at most {wire.MAX_RANK}")
+            if slot != wire.NO_SLOT and nbytes >= wire.REGION_FROM:
+                headers.append(wire.TensorHeader(code, shape, wire.IN_REGION, offsets[i], nbytes))
+                continue
+            headers.append(wire.TensorHeader(code, shape, 0, 0, nbytes))
+            inline.append(_bytes(data))
+            size += nbytes
+        try:
+            head = wire.pack_payload(wire.RESULT, call.id, (0, call.rows, slot), headers, size, tail)
+        except ValueError as exc:
+            raise OutputError(f"the outputs cannot be sent: {exc}") from exc
+        if size <= JOINED:
+            self._socket.sendall(b"".join([head, *inline, tail]))
+            return
+        for part in (head, *inline, tail):
+            self._socket.sendall(part)
+
+
+def _write_region(region: Region, outputs: list[Tensor]) -> dict[int, int]:
+    """Writes the large outputs one after the other: the offset of each."""
+    offsets = {}
+    end = 0
+    for i, out in enumerate(outputs):
+        if out.size >= wire.REGION_FROM:
+            offsets[i] = align(end)
+            end = offsets[i] + out.size
+    memory = region.room(end)
+    for i, offset in offsets.items():
+        write(memory, offset, outputs[i].data)
+    return offsets
+
+
+def _bytes(data: Any) -> Any:
+    """Data as it goes over the wire: row-major, little-endian."""
+    if not isinstance(data, np.ndarray):
+        return data
+    little = data.dtype.newbyteorder("<")
+    return data.astype(little, copy=False).tobytes()
+
+
+def _view(header: wire.TensorHeader, memory: Any, offset: int) -> Input:
+    """A tensor as an array on the memory that it arrived in, or its elements."""
+    code, shape, _, _, size = header
+    if code == BYTES:
+        return Items(_items(memory, offset, size, shape), shape)
+    dtype = NUMPY.get(code)
+    if offset % SIZES[code]:  # behind another tensor in line, and small
+        memory, offset = bytearray(memory[offset : offset + size]), 0
+    try:
+        if dtype is None:
+            array: np.ndarray[Any, Any] = BFloat16(shape, np.uint16, memory, offset)
+        else:
+            array = np.ndarray(shape, dtype, memory, offset)
+    except (TypeError, ValueError) as exc:
+        raise ProtocolError(f"a tensor of shape {list(shape)} is not there: {exc}") from exc
+    if array.nbytes != size:
+        raise ProtocolError(f"a tensor of shape {list(shape)} has {size} bytes, not {array.nbytes}")
+    return array
+
+
+def _items(memory: Any, offset: int, size: int, shape: tuple[int, ...]) -> list[bytes]:
+    """The elements of BYTES, each after its length."""
+    data = bytes(memory[offset : offset + size])
+    items: list[bytes] = []
+    position = 0
+    while position < size:
+        begin = position + 4
+        position = begin + int.from_bytes(data[position:begin], "little")
+        items.append(data[begin:position])
+    count = 1
+    for dimension in shape:
+        count *= dimension
+    if position != size or count != len(items):
+        raise ProtocolError(f"a BYTES tensor of shape {list(shape)} has {len(items)} elements")
+    return items

@@ -1,0 +1,108 @@
+"""What a method can raise, and what is told of an exception.
+
+A method that raises anything else than these fails the calls of its batch with
+the type and the text of the exception; the traceback goes to the log.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from typing import Any, Optional
+
+MAX_MESSAGE = 2000
+MAX_TRACEBACK = 16000
+
+
+class InputError(ValueError):
+    """The caller is to blame; the text is meant for the caller."""
+
+
+class Retryable(Exception):
+    """Trying the same call again may help."""
+
+
+class RowErrors(Exception):
+    """Fails single rows of a batch.
+
+    errors has the exception of each failed row, by its index from 0. outputs is
+    what the method would have returned, with all rows; those of the failed ones
+    are not used.
+    """
+
+    def __init__(self, errors: Mapping[int, BaseException], outputs: Any = None) -> None:
+        super().__init__(f"{len(errors)} rows failed")
+        self.errors = dict(errors)
+        self.outputs = outputs
+
+
+class SignatureError(TypeError):
+    """A method cannot be served as it is declared."""
+
+
+class OutputError(ValueError):
+    """What a method returned cannot be sent, or has not the rows that it should."""
+
+
+class ProtocolError(Exception):
+    """The parent said what the child does not understand."""
+
+
+def one_line(text: str) -> str:
+    """Text as one line of bounded length."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
+
+
+def reason_of(exc: BaseException) -> str:
+    """The reason that PROTOCOL.md has for an exception of a method."""
+    if isinstance(exc, InputError):
+        return "input"
+    if isinstance(exc, Retryable):
+        return "retryable"
+    if isinstance(exc, OutputError):
+        return "output"
+    if isinstance(exc, ProtocolError):
+        return "protocol"
+    if is_out_of_memory(exc):
+        return "memory"
+    return _bentoml_reason(exc) or "runner"
+
+
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether memory ran out, on the host or on a device: torch, CuPy and others
+    name their error alike, and none of them needs to be imported to know it."""
+    return any(cls.__name__ in ("MemoryError", "OutOfMemoryError") for cls in type(exc).__mro__)
+
+
+def _bentoml_reason(exc: BaseException) -> Optional[str]:
+    """The reason of an exception of BentoML, by its HTTP status."""
+    code = getattr(exc, "error_code", None)
+    if code is None or not any(c.__name__ == "BentoMLException" for c in type(exc).__mro__):
+        return None
+    status = int(code)
+    if 400 <= status < 500:
+        return "input"
+    return "retryable" if status == 503 else None
+
+
+_SAY_ALL = (InputError, Retryable, OutputError, ProtocolError, SignatureError, ImportError)
+
+
+def message_of(exc: BaseException) -> str:
+    """One line that says what happened."""
+    text = one_line(str(exc))
+    if isinstance(exc, _SAY_ALL):
+        return text or type(exc).__name__
+    name = type(exc).__name__
+    return f"{name}: {text}" if text else name
+
+
+def failure(exc: BaseException, reason: Optional[str] = None) -> dict[str, str]:
+    """The body of FAILED and ERROR."""
+    lines = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+    return {
+        "reason": reason or reason_of(exc),
+        "message": message_of(exc),
+        "traceback": lines[-MAX_TRACEBACK:],
+    }

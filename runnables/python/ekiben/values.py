@@ -1,0 +1,239 @@
+"""Kinds of arguments and outputs: what each is in a signature, what Python makes
+of the tensor that arrives, and what tensor is made of what Python returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Optional
+
+import numpy as np
+
+from . import foreign, undeclared
+from .channel import BFloat16, Input, Items
+from .dtypes import ANY, BF16, NAMES, NUMPY, Tensor, bfloat16, of_array, parse
+from .errors import InputError, OutputError, SignatureError
+from .jsonvalues import loads, loads_all
+from .wire import MAX_RANK
+
+
+class Value:
+    """One kind of argument or output. declared is the annotation, for messages."""
+
+    datatype = ANY
+    shape: Optional[tuple[int, ...]] = None
+    content = "json"
+    declared = "nothing"
+
+    def spec(self, name: str) -> dict[str, Any]:
+        """The entry in a signature."""
+        spec: dict[str, Any] = {"name": name, "datatype": self.datatype, "shape": None}
+        if self.shape is not None:
+            spec["shape"] = list(self.shape)
+        if self.content:
+            spec["content"] = self.content
+        return spec
+
+    def batch_fault(self, dim: int) -> Optional[str]:
+        """Why the value cannot be batched along a dimension, and what to do."""
+        return None
+
+    def decode(self, raw: Input) -> Any:
+        """The argument that arrived, never one that is left out."""
+        raise NotImplementedError
+
+    def encode(self, value: Any, rows: Optional[int]) -> Tensor:
+        """The tensor of an output; rows is None where there is no batch."""
+        return undeclared.encode(value, rows)
+
+
+class AnyValue(Value):
+    """A value without annotation: the caller decides what it is."""
+
+    def __init__(self, batchable: bool) -> None:
+        self._batchable = batchable
+
+    def decode(self, raw: Input) -> Any:
+        if isinstance(raw, Items):
+            return documents(raw)
+        array = numbers(raw)
+        return array if self._batchable or array.ndim else array.item()
+
+
+class ArrayValue(Value):
+    """np.ndarray, or what wrap makes of one. Of numbers of any size, unless code
+    says which."""
+
+    def __init__(self, declared: str, code: Optional[int] = None, wrap: Optional[Callable[[Any], Any]] = None) -> None:
+        self.declared = declared
+        self._dtype = NUMPY.get(code) if code else None
+        self.wrap = wrap
+
+    def decode(self, raw: Input) -> Any:
+        if isinstance(raw, Items):
+            array = _strings(raw)
+        elif self.wrap is torch_tensor:
+            return torch_tensor(raw)
+        else:
+            array = numbers(raw)
+        if self._dtype is not None and array.dtype != self._dtype:
+            array = _cast(array, self._dtype)
+        return self.wrap(array) if self.wrap else array
+
+
+class TensorValue(Value):
+    """A tensor whose data type and shape are declared."""
+
+    content = ""
+
+    def __init__(
+        self,
+        declared: str,
+        code: int,
+        shape: tuple[int, ...],
+        wrap: Optional[Callable[[Any], Any]] = None,
+    ) -> None:
+        self.declared = declared
+        self.datatype = NAMES[code]
+        self.shape = shape
+        self._code = code
+        self.wrap = wrap
+
+    def batch_fault(self, dim: int) -> Optional[str]:
+        shape = self.shape or ()
+        if dim >= len(shape):
+            return f"has shape {list(shape)}, which has no dimension {dim} to count rows: give it one, of size -1"
+        if shape[dim] != -1:
+            return f"has shape {list(shape)}, whose dimension {dim} counts rows: make it -1"
+        return None
+
+    def decode(self, raw: Input) -> Any:
+        if self.wrap is torch_tensor:
+            return torch_tensor(raw)
+        array = numbers(raw)
+        return self.wrap(array) if self.wrap else array
+
+    def encode(self, value: Any, rows: Optional[int]) -> Tensor:
+        array = undeclared.as_array(value)
+        if array is None:
+            array = np.asarray(value)
+        if not isinstance(array, Tensor):
+            array = of_array(self._as_declared(array))
+        if array is None or array.code != self._code:
+            raise OutputError(f"a value was returned that is not {self.datatype}, as declared")
+        shape = array.shape
+        assert self.shape is not None
+        fits = len(shape) == len(self.shape) and all(want in (-1, have) for want, have in zip(self.shape, shape))
+        if not fits:
+            raise OutputError(f"has shape {list(shape)}, declared is {list(self.shape)}")
+        return array
+
+    def _as_declared(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        want = bfloat16() if self._code == BF16 else NUMPY[self._code]
+        if array.dtype == want:
+            return array
+        if not np.can_cast(array.dtype, want, "same_kind"):
+            raise OutputError(f"has elements of {array.dtype}, declared is {self.datatype}")
+        return array.astype(want)
+
+
+class NumberValue(TensorValue):
+    """A Python number, or a list of them."""
+
+    def __init__(self, declared: str, code: int, many: bool) -> None:
+        super().__init__(declared, code, (-1,) if many else ())
+        self._many = many
+
+    def batch_fault(self, dim: int) -> Optional[str]:
+        return rows_fault(self.declared, self._many, dim)
+
+    def decode(self, raw: Input) -> Any:
+        return numbers(raw).tolist()
+
+
+def rows_fault(declared: str, many: bool, dim: int) -> Optional[str]:
+    """Why what is a list, or one value, cannot be batched."""
+    if not many:
+        return (
+            f"is declared as {declared}, which is the value of one call, but the method is batchable "
+            f"and is given those of many: declare list[{declared}] or an array, or set batchable=False"
+        )
+    if dim:
+        return (
+            f"is declared as {declared}, whose rows are counted along dimension 0, "
+            f"but batch_dim is {dim}: set batch_dim=0, or declare an array"
+        )
+    return None
+
+
+def numbers(raw: Any) -> np.ndarray[Any, Any]:
+    """The array that arrived."""
+    if type(raw) is np.ndarray:
+        return raw
+    if isinstance(raw, BFloat16):
+        return raw.view(np.ndarray).view(bfloat16())
+    raise InputError("is BYTES, want a tensor of numbers")
+
+
+def documents(raw: Items) -> Any:
+    """The values of JSON documents, nested in lists as the shape says."""
+    if raw.shape == ():
+        return loads(raw.items[0])
+    return nested(loads_all(raw.items), raw.shape)
+
+
+def nested(values: list[Any], shape: tuple[int, ...]) -> Any:
+    """Values in row-major order as lists in lists."""
+    if len(shape) <= 1:
+        return values if shape else values[0]
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array.reshape(shape).tolist()
+
+
+def _strings(raw: Items) -> np.ndarray[Any, Any]:
+    """An array of strings. Lists of lists of different lengths are no array."""
+    try:
+        array = np.array(documents(raw))
+    except ValueError:
+        array = np.empty((), object)
+    if array.dtype.kind not in "biufU":
+        raise InputError("is no array: want numbers, or strings, in lists of equal lengths")
+    return array
+
+
+def _cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """JSON has integers and FP64 only, so whole numbers may become others if they fit."""
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"has elements of {array.dtype}, want {dtype}")
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+        if dtype.kind in "biu" and not np.array_equal(cast, array):
+            raise InputError(f"has elements that are no {dtype}")
+    return cast
+
+
+def torch_tensor(raw: Any) -> Any:
+    """A tensor of PyTorch on the same memory."""
+    if isinstance(raw, Items):
+        raise InputError("is BYTES, want a tensor of numbers")
+    return foreign.to_torch(raw.view(np.ndarray), isinstance(raw, BFloat16))
+
+
+class Spec:
+    """ekiben.Tensor: a tensor of one data type and shape; -1 or None is any size.
+
+    Use it as an annotation, within Annotated, or as input_spec and output_spec:
+
+        def predict(self, x: Annotated[np.ndarray, ekiben.Tensor("float32", (-1, 4))]): ...
+    """
+
+    def __init__(self, dtype: Any, shape: tuple[Optional[int], ...] = ()) -> None:
+        self.code = parse(dtype)
+        self.shape = tuple(-1 if size is None else size for size in shape)
+        if any(not isinstance(size, int) or size == 0 or size < -1 for size in self.shape):
+            raise SignatureError(f"shape {shape!r} has a size that is not -1, None or at least 1")
+        if len(self.shape) > MAX_RANK:
+            raise SignatureError(f"shape {shape!r} has more than {MAX_RANK} dimensions")
+
+    def __repr__(self) -> str:
+        return f"ekiben.Tensor({NAMES[self.code]!r}, {self.shape})"
