@@ -81,8 +81,42 @@ type Heartbeat struct {
 	// acceptance to their end: Latency[i] took at most [LatencyBound](i).
 	Latency []int64 `json:"latency,omitempty"`
 
+	// Devices are what its instances run on, where that is not the CPU.
+	Devices []Device `json:"devices,omitempty"`
+
 	// Age is how long ago the heartbeat was, set when it is read.
 	Age time.Duration `json:"-"`
+}
+
+// Device is a device that instances run on, such as a GPU. What nobody knows is
+// left out.
+type Device struct {
+	// ID is what its instances know it by: an index or a UUID.
+	ID string `json:"id"`
+	// Instances are those of the runner in the worker.
+	Instances int `json:"instances"`
+
+	UUID string `json:"uuid,omitempty"`
+	Name string `json:"name,omitempty"`
+
+	// In bytes.
+	MemoryTotal uint64 `json:"memory_total,omitempty"`
+	MemoryUsed  uint64 `json:"memory_used,omitempty"`
+
+	// Utilization is how much of the time it works, 0 to 1; Temperature is in
+	// degrees Celsius.
+	Utilization *float64 `json:"utilization,omitempty"`
+	Temperature *float64 `json:"temperature,omitempty"`
+
+	// Processes are some of those that use it, of whichever program.
+	Processes []DeviceProcess `json:"processes,omitempty"`
+}
+
+// DeviceProcess is a process that uses a device, and how many bytes it has of its
+// memory.
+type DeviceProcess struct {
+	PID    int    `json:"pid"`
+	Memory uint64 `json:"memory,omitempty"`
 }
 
 // LatencyBuckets is the length of [Heartbeat.Latency].

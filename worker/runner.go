@@ -18,7 +18,8 @@ import (
 type runner struct {
 	worker  string // the worker's id
 	options runnables.Runner
-	places  []runnables.Place // of the instances
+	places  []runnables.Place     // of the instances
+	devices func() []queue.Device // how they do; may be nil
 	kind    runnables.Kind
 	queue   Queue
 	log     *slog.Logger
@@ -52,8 +53,8 @@ func newRunner(d Deployment, kind runnables.Kind, w *Worker) *runner {
 	options := d.Runner
 	log := w.log.With("runner", options.Name)
 	r := &runner{
-		worker: w.config.ID, options: options, places: d.Places, kind: kind, queue: w.queue, log: log, link: &link{log: log},
-		beatNow: make(chan struct{}, 1), latency: newLatency(time.Now()),
+		worker: w.config.ID, options: options, places: d.Places, devices: w.devices, kind: kind, queue: w.queue, log: log,
+		link: &link{log: log}, beatNow: make(chan struct{}, 1), latency: newLatency(time.Now()),
 	}
 	for i := range d.Places {
 		r.consumers = append(r.consumers, w.queue.NewConsumer(options.Name, w.config.ID, i))

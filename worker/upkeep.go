@@ -96,7 +96,7 @@ func (r *runner) heartbeat(now time.Time) queue.Heartbeat {
 	b := queue.Heartbeat{
 		Worker: r.worker, PID: os.Getpid(), Instances: int(r.live.Load()), Busy: int(r.busy.Load()),
 		Draining: r.draining.Load(), Batches: r.batches.Load(), Rows: r.rows.Load(), Calls: r.calls.Load(),
-		Failed: r.failed.Load(), Latency: r.latency.counts(now),
+		Failed: r.failed.Load(), Latency: r.latency.counts(now), Devices: r.placed(),
 	}
 	if spec := r.spec.Load(); spec != nil {
 		b.Spec = digest(*spec)

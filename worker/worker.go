@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/runnables"
 )
 
@@ -29,6 +30,11 @@ type Telemetry struct {
 
 	// Metrics gets the worker's metrics. Default: none.
 	Metrics prometheus.Registerer
+
+	// Devices tells how the devices of the machine do now, by the ids that places
+	// have; heartbeats carry those that have instances. It is called by several
+	// goroutines, and returns soon. Default: nobody knows.
+	Devices func() []queue.Device
 }
 
 // Worker serves runners in one process.
@@ -38,12 +44,13 @@ type Worker struct {
 	runners []*runner
 	log     *slog.Logger
 	meters  *meters
+	devices func() []queue.Device // nil: nobody knows how they do
 }
 
 // New returns a worker that has yet to [Worker.Run]. It does not talk to the
 // queue, and makes no instances. The error names everything that is wrong.
 func New(c Config, q Queue, kinds runnables.Kinds, runners []Deployment, t Telemetry) (*Worker, error) {
-	w := &Worker{config: c, queue: q, log: t.Log}
+	w := &Worker{config: c, queue: q, log: t.Log, devices: t.Devices}
 	if w.log == nil {
 		w.log = slog.Default()
 	}
@@ -57,7 +64,7 @@ func New(c Config, q Queue, kinds runnables.Kinds, runners []Deployment, t Telem
 	}
 	var err error
 	if w.meters, err = newMeters(reg); err == nil {
-		err = reg.Register(instances{w.runners})
+		err = errors.Join(reg.Register(instances{w.runners}), reg.Register(deviceInstances{w.runners}))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("worker: metrics: %w", err)
