@@ -44,7 +44,8 @@ type Deps struct {
 	// Hooks are the webhooks of jobs. Required.
 	Hooks hooks
 
-	// View is a job as clients see it, in JSON. Required.
+	// View is a job as GET /v1/jobs/{id} shows it, in JSON, with its attempts and how
+	// its webhook went so far. It is the data of messages. Required.
 	View func(ctx context.Context, id string) ([]byte, error)
 
 	// Sender tells webhooks. While it is nil, they wait for a process that has one.
