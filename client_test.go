@@ -153,6 +153,20 @@ func TestAProblemIsAnErrorOfTheCommand(t *testing.T) {
 	}
 }
 
+func TestTheTypesOfAMethodOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	const runner = `{"name":"all","methods":[` +
+		`{"name":"predict","batchable":true,"max_batch_size":8,"max_latency_ms":5,"inputs":[` +
+		`{"name":"x","datatype":"ANY","shape":null,"content":"json"},{"name":"label","datatype":"BYTES","shape":[-1],"content":"text","optional":true}],"outputs":null},` +
+		`{"name":"score","inputs":[{"name":"x","datatype":"FP32","shape":[2]}],"outputs":[{"name":"result","datatype":"FP32","shape":[]}]}]}`
+	const table = `
+METHOD   INPUTS                                OUTPUTS        BATCH         MAX LATENCY
+predict  x ANY; label BYTES[-1] text optional  result ANY     up to 8 rows  5ms
+score    x FP32[2]                             result FP32[]  no`
+	a := &answers{byRequest: map[string][]string{"GET /v1/runners/all": {runner}}}
+	wantCommand(t, a, "runners show all", table, "GET /v1/runners/all")
+}
+
 const someQueue = `{"runner":"all","gate":"paused","degraded":true,"depth":9,"waiting":6,"bytes":800,"oldest_seconds":2.5,` +
 	`"lanes":{"high":{"calls":1,"rows":2,"oldest_seconds":1},"normal":{"calls":2,"rows":2,"oldest_seconds":0},"low":{"calls":3,"rows":3,"oldest_seconds":2.5}},` +
 	`"callers":3,"workers":2,"result_bytes":12,"dead_letters":4,"limits":{}}`

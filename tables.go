@@ -59,7 +59,7 @@ func methodsTable(w io.Writer, answer []byte) error {
 		if m.Batchable {
 			batch, latency = fmt.Sprintf("up to %d rows", m.MaxBatchSize), strconv.FormatFloat(m.MaxLatencyMS, 'f', -1, 64)+"ms"
 		}
-		rows = append(rows, []string{m.Name, values(m.Inputs), values(m.Outputs), batch, latency})
+		rows = append(rows, []string{m.Name, values(m.Inputs), values(m.OutputSpecs(1)), batch, latency})
 	}
 	return writeRows(w, rows)
 }
@@ -72,9 +72,15 @@ func values(specs []runnables.ValueSpec) string {
 		for k, d := range v.Shape {
 			shape[k] = strconv.Itoa(d)
 		}
-		all[i] = fmt.Sprintf("%s %s[%s]", v.Name, v.DType, strings.Join(shape, ","))
-		if v.Content != runnables.Opaque {
-			all[i] += " " + string(v.Content)
+		all[i] = v.Name + " " + v.DType.String()
+		if v.DType.Valid() { // one that is not, any, comes with its shape
+			all[i] += "[" + strings.Join(shape, ",") + "]"
+			if v.Content != runnables.Opaque {
+				all[i] += " " + string(v.Content)
+			}
+		}
+		if v.Optional {
+			all[i] += " optional"
 		}
 	}
 	return strings.Join(all, "; ")

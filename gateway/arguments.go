@@ -36,7 +36,7 @@ func jsonArguments(m *method, raw []byte) ([]tensor.Named, error) {
 	if err := checkJSON(raw); err != nil {
 		return nil, err
 	}
-	arg, err := jsonArgument(m.single, raw)
+	arg, err := jsonArgument(m, m.single, raw)
 	return []tensor.Named{arg}, err
 }
 
@@ -57,7 +57,7 @@ func (w *walk) arguments(m *method) ([]tensor.Named, error) {
 		if slices.ContainsFunc(args, func(a tensor.Named) bool { return a.Name == name }) {
 			return nil, w.fail("name %s is there twice", quote(name))
 		}
-		arg, err := jsonArgument(&m.Inputs[i], value)
+		arg, err := jsonArgument(m, &m.Inputs[i], value)
 		if err != nil {
 			return nil, err
 		}
@@ -96,9 +96,16 @@ func (w *walk) member() (name string, value []byte, err error) {
 	return name, w.raw[start:w.pos], nil
 }
 
-// jsonArgument reads the value of one argument.
-func jsonArgument(v *runnables.ValueSpec, raw []byte) (tensor.Named, error) {
-	t, err := tensor.ParseJSON(v.DType, v.Shape, raw, encodingOf(v.Content))
+// jsonArgument reads the value of one argument. One of any type is what it looks
+// like, see [tensor.InferJSON].
+func jsonArgument(m *method, v *runnables.ValueSpec, raw []byte) (tensor.Named, error) {
+	var t tensor.Tensor
+	var err error
+	if v.DType == tensor.Any {
+		t, err = tensor.InferJSON(raw, m.Batchable)
+	} else {
+		t, err = tensor.ParseJSON(v.DType, v.Shape, raw, encodingOf(v.Content))
+	}
 	if err != nil {
 		return tensor.Named{}, fmt.Errorf("argument %q: %w", v.Name, err)
 	}

@@ -37,6 +37,6 @@ func (c *Calls) outcomeJSON(ctx context.Context, o queue.JobOutcome) ([]byte, er
 	if err != nil {
 		m = &method{}
 	}
-	res, err := encodeOutputs(m.Outputs, o.Reply.Outputs, formJSON)
+	res, err := encodeOutputs(m, o.Reply.Outputs, formJSON)
 	return res.bytes, err
 }

@@ -117,9 +117,11 @@ func (c *Calls) call(ctx context.Context, m *method, inputs []tensor.Named, from
 	if rows > c.maxRows {
 		return queue.Call{}, &Problem{Code: CodeTooLarge, Detail: fmt.Sprintf("the call has %d rows, at most %d are taken", rows, c.maxRows)}
 	}
-	args := make([]tensor.Named, len(ordered))
+	args := make([]tensor.Named, 0, len(ordered))
 	for i, t := range ordered {
-		args[i] = tensor.Named{Name: m.Inputs[i].Name, Tensor: t}
+		if t.DType().Valid() { // not left out
+			args = append(args, tensor.Named{Name: m.Inputs[i].Name, Tensor: t})
+		}
 	}
 	spec := &m.runner.spec
 	if size := int64(tensor.NamedSize(args)); size > spec.MaxQueueBytes {

@@ -28,11 +28,17 @@ func (c *Client) Run(ctx context.Context, runner, method string, args ...any) ([
 //	structs, maps, all else       BYTES of JSON
 //	[tensor.Tensor]               itself
 //
+// An argument of any type is what its JSON is, see [tensor.InferJSON], with the data
+// type of the Go type where that is of numbers: []float32 is FP32. Optional
+// arguments are left out by nil, or at the end.
+//
 // The argument of a batchable method has its batch dimension; a value without
-// it is one row. T is the same for the output: a value with the batch dimension,
-// or without it for a call of one row. Several outputs make a struct, by its
-// json tags, or a map. Beyond slices of the exact type ([]float32 for FP32 of one
-// dimension, and the like) values pass through JSON, which has no NaN.
+// it is one row. Of any type that is a value that is no array in JSON. T is the
+// same for the output: a value with the batch dimension, or without it for a call
+// of one row. Several outputs make a struct, by its json tags, or a map. Those that
+// are not declared are named as [runnables.OutputNames] says. Beyond slices of the
+// exact type ([]float32 for FP32 of one dimension, and the like) values pass through
+// JSON, which has no NaN.
 //
 // Errors are those of [Calls.Run]. A value that does not fit is one that
 // services must not make, so it is "internal" to their client.

@@ -15,20 +15,25 @@ import (
 // They are the service's fault: nothing of them is for its client.
 var errValue = errors.New("value does not fit")
 
-// toInputs makes tensors of Go values, in the order of the signature.
+// toInputs makes tensors of Go values, in the order of the signature. Optional
+// arguments are left out where they are nil or at the end.
 func toInputs(m *method, args []any) ([]tensor.Named, error) {
-	if len(args) != len(m.Inputs) {
+	required := func(v runnables.ValueSpec) bool { return !v.Optional }
+	if len(args) > len(m.Inputs) || slices.ContainsFunc(m.Inputs[len(args):], required) {
 		return nil, fmt.Errorf("%w: got %d arguments, but %s", errValue, len(args), usage(m))
 	}
-	inputs := make([]tensor.Named, len(args))
+	inputs := make([]tensor.Named, 0, len(args))
 	for i, arg := range args {
 		v := &m.Inputs[i]
+		if arg == nil && v.Optional {
+			continue
+		}
 		t, err := toTensor(v, batchDim(m, m.BatchDim.In), arg)
 		if err != nil {
 			// The text only: it must not be taken for an error of the client.
 			return nil, fmt.Errorf("%w: argument %q is %s, not %T: %v", errValue, v.Name, v, arg, err) //nolint:errorlint // see above
 		}
-		inputs[i] = tensor.Named{Name: v.Name, Tensor: t}
+		inputs = append(inputs, tensor.Named{Name: v.Name, Tensor: t})
 	}
 	return inputs, nil
 }
@@ -49,6 +54,9 @@ func toTensor(v *runnables.ValueSpec, batch int, value any) (tensor.Tensor, erro
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return tensor.Tensor{}, err
+	}
+	if v.DType == tensor.Any {
+		return anyOfGo(value, raw, batch >= 0)
 	}
 	t, err := tensor.ParseJSON(v.DType, v.Shape, raw, encodingOf(v.Content))
 	if err == nil || batch < 0 {
@@ -71,7 +79,7 @@ func exactly(v *runnables.ValueSpec, batch int, value any) (t tensor.Tensor, don
 	if v.DType == tensor.Bytes && v.Content != runnables.JSON {
 		return exactItems(v, batch, value)
 	}
-	if len(v.Shape) != 1 {
+	if len(v.Shape) != 1 && v.DType != tensor.Any {
 		return tensor.Tensor{}, false, nil
 	}
 	switch value := value.(type) {
@@ -88,7 +96,7 @@ func exactly(v *runnables.ValueSpec, batch int, value any) (t tensor.Tensor, don
 }
 
 func exactNumbers[T tensor.Element](v *runnables.ValueSpec, d tensor.DType, values []T) (tensor.Tensor, bool, error) {
-	if v.DType != d {
+	if v.DType != d && v.DType != tensor.Any {
 		return tensor.Tensor{}, false, nil
 	}
 	t, err := tensor.Of([]int{len(values)}, values)
@@ -130,12 +138,12 @@ func exactItems(v *runnables.ValueSpec, batch int, value any) (t tensor.Tensor, 
 
 // fromOutputs makes a Go value of the outputs of a method.
 func fromOutputs(into any, m *method, outputs []tensor.Named) error {
-	if len(outputs) == 1 && into != nil {
-		if done := fromExact(into, outputs[0].Tensor); done {
+	if m.output != nil && len(outputs) == 1 && into != nil {
+		if done := fromExact(into, m.output, outputs[0].Tensor); done {
 			return nil
 		}
 	}
-	raw, err := jsonOutputs(m.Outputs, outputs)
+	raw, err := jsonOutputs(m.OutputSpecs(len(outputs)), outputs)
 	if err != nil {
 		return fmt.Errorf("%w: %v", errValue, err) //nolint:errorlint // not an error of the client
 	}
@@ -148,7 +156,7 @@ func fromOutputs(into any, m *method, outputs []tensor.Named) error {
 		return fmt.Errorf("%w: %v", errValue, err) //nolint:errorlint // not an error of the client
 	}
 	reflect.ValueOf(into).Elem().SetZero()
-	raw, rowErr := jsonOutputs(m.Outputs, rows)
+	raw, rowErr := jsonOutputs(m.OutputSpecs(len(rows)), rows)
 	if rowErr == nil {
 		rowErr = json.Unmarshal(raw, into)
 	}
@@ -158,18 +166,20 @@ func fromOutputs(into any, m *method, outputs []tensor.Named) error {
 	return nil
 }
 
-// fromExact takes an output as it is, where the types are each other's.
-func fromExact(into any, t tensor.Tensor) bool {
+// fromExact takes an output as it is, where the types are each other's. The
+// documents of an output of any type are not strings, but what they say.
+func fromExact(into any, v *runnables.ValueSpec, t tensor.Tensor) bool {
+	items := t.DType() == tensor.Bytes && v.DType == tensor.Bytes
 	switch into := into.(type) {
 	case *tensor.Tensor:
 		*into = t
 		return true
 	case *string:
-		return t.DType() == tensor.Bytes && t.Len() == 1 && assign(into, string(t.Items()[0]))
+		return items && t.Len() == 1 && assign(into, string(t.Items()[0]))
 	case *[]byte:
-		return t.DType() == tensor.Bytes && t.Len() == 1 && assign(into, slices.Clone(t.Items()[0]))
+		return items && t.Len() == 1 && assign(into, slices.Clone(t.Items()[0]))
 	case *[]string:
-		return t.DType() == tensor.Bytes && len(t.Shape()) == 1 && assign(into, slices.Clone(t.Strings()))
+		return items && len(t.Shape()) == 1 && assign(into, slices.Clone(t.Strings()))
 	case *[]float32:
 		return fromNumbers(into, t)
 	case *[]float64:

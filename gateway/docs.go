@@ -76,7 +76,7 @@ func (g *Gateway) getDocs(r *request) error {
 func (m *method) doc(base string) methodDoc {
 	doc := methodDoc{
 		Name: m.Name, URL: m.url(), Accepts: strings.Join(m.accepts, ", "), Offers: strings.Join(m.offers, ", "),
-		Inputs: m.Inputs, Outputs: m.Outputs, Curl: m.curl(base),
+		Inputs: m.Inputs, Outputs: m.OutputSpecs(1), Curl: m.curl(base),
 	}
 	if m.Batchable {
 		doc.Rows = fmt.Sprintf("up to %d rows a batch, ", m.MaxBatchSize)
@@ -91,9 +91,14 @@ func (m *method) doc(base string) methodDoc {
 
 // curl is a command that runs the method with values that fit its signature.
 func (m *method) curl(base string) string {
-	args := make([]string, len(m.Inputs))
+	var args []string
 	for i := range m.Inputs {
-		args[i] = fmt.Sprintf("%q: %s", m.Inputs[i].Name, example(&m.Inputs[i]))
+		if !m.Inputs[i].Optional {
+			args = append(args, fmt.Sprintf("%q: %s", m.Inputs[i].Name, example(&m.Inputs[i])))
+		}
+	}
+	if len(args) == 0 {
+		args = []string{fmt.Sprintf("%q: %s", m.Inputs[0].Name, example(&m.Inputs[0]))}
 	}
 	return fmt.Sprintf("curl %s \\\n  -H 'Content-Type: application/json' \\\n  --data %s",
 		shellQuote(base+m.url()), shellQuote("{"+strings.Join(args, ", ")+"}"))
@@ -103,6 +108,8 @@ func (m *method) curl(base string) string {
 func example(v *runnables.ValueSpec) string {
 	value := "1"
 	switch v.DType {
+	case tensor.Any:
+		return "[1, 2]" // of any rank, and with rows
 	case tensor.Bool:
 		value = "true"
 	case tensor.FP16, tensor.BF16, tensor.FP32, tensor.FP64:

@@ -13,10 +13,14 @@ import (
 // the most usual first.
 //
 //	application/json            every method
-//	text/plain (any text/…)     one argument: BYTES of text, or opaque; one row
+//	text/plain (any text/…)     one argument: BYTES of text, or opaque, or ANY,
+//	                            which is a JSON string then; one row
 //	application/octet-stream    one argument: BYTES, one row; or numbers, little-
 //	                            endian, with at most one dimension free
 //	application/x-npy           one argument
+//
+// One argument is that of a method that has no other, or whose others are all
+// optional.
 func acceptedTypes(m *method) []string {
 	types := []string{mediaJSON}
 	if m.single == nil {
@@ -33,6 +37,9 @@ func acceptedTypes(m *method) []string {
 
 // takesText reports whether text can be the argument.
 func takesText(v *runnables.ValueSpec) bool {
+	if v.DType == tensor.Any {
+		return v.Content == runnables.JSON
+	}
 	return takesElement(v) && v.Content != runnables.JSON
 }
 
@@ -44,7 +51,7 @@ func takesElement(v *runnables.ValueSpec) bool {
 
 // takesRaw reports whether raw numbers can be the argument.
 func takesRaw(v *runnables.ValueSpec) bool {
-	return v.DType != tensor.Bytes && freeDims(v.Shape) <= 1
+	return v.DType.Size() > 0 && freeDims(v.Shape) <= 1
 }
 
 // freeDims counts the dimensions of any size.
@@ -67,11 +74,15 @@ func decodeInputs(m *method, contentType string, b body) ([]tensor.Named, error)
 	}
 	if !m.takes(f) {
 		if contentType == "" {
-			return nil, unsupported("none", m.accepts)
+			media = "none"
 		}
-		return nil, unsupported(media, m.accepts)
+		refused := unsupported(media, m.accepts)
+		if f == formOctets && m.single != nil && m.single.DType == tensor.Any {
+			refused.Detail += fmt.Sprintf("; bytes do not tell their type: a runnable takes them if it declares argument %q as bytes", m.single.Name)
+		}
+		return nil, refused
 	}
-	t, err := decodeSingle(m.single, f, b)
+	t, err := decodeSingle(m, f, b)
 	if err != nil {
 		return nil, fmt.Errorf("argument %q: %w", m.single.Name, err)
 	}
@@ -94,16 +105,41 @@ func (m *method) takes(f form) bool {
 }
 
 // decodeSingle makes the only argument of a body that is not JSON.
-func decodeSingle(v *runnables.ValueSpec, f form, b body) (tensor.Tensor, error) {
+func decodeSingle(m *method, f form, b body) (tensor.Tensor, error) {
+	v := m.single
 	switch {
 	case f == formNPY:
 		return decodeNPY(v, b.bytes())
 	case f == formText && !utf8.Valid(b.bytes()):
 		return tensor.Tensor{}, &Problem{Code: CodeInvalidInput, Detail: "the text is not valid UTF-8"}
+	case v.DType == tensor.Any:
+		return textDocuments(m.rowShape(), string(b.bytes()))
 	case v.DType == tensor.Bytes:
 		return b.element(oneOf(v.Shape))
 	}
 	return decodeRaw(v, b.bytes())
+}
+
+// rowShape is the shape of a single document of any type: one row, if there are
+// rows.
+func (m *method) rowShape() []int {
+	if m.Batchable {
+		return []int{1}
+	}
+	return []int{}
+}
+
+// textDocuments makes JSON documents of texts, which must be UTF-8.
+func textDocuments(shape []int, texts ...string) (tensor.Tensor, error) {
+	documents := make([][]byte, len(texts))
+	for i, text := range texts {
+		raw, err := marshal(text)
+		if err != nil {
+			return tensor.Tensor{}, err
+		}
+		documents[i] = raw
+	}
+	return tensor.OfItems(shape, documents)
 }
 
 // oneOf is the shape of one element that fits a spec of dimensions 1 and -1.

@@ -89,7 +89,9 @@ func (m *method) operation() object {
 	properties, names := object{}, []string{}
 	for i := range m.Inputs {
 		properties[m.Inputs[i].Name] = schemaOf(&m.Inputs[i])
-		names = append(names, m.Inputs[i].Name)
+		if !m.Inputs[i].Optional {
+			names = append(names, m.Inputs[i].Name)
+		}
 	}
 	byName := object{"type": "object", "properties": properties, "required": names, "additionalProperties": false}
 	body := object{}
@@ -97,7 +99,11 @@ func (m *method) operation() object {
 		body[media] = object{"schema": binarySchema()}
 	}
 	body[mediaJSON] = object{"schema": byName}
-	if m.single != nil && m.single.Content != runnables.JSON {
+	switch {
+	case m.single == nil:
+	case m.single.DType == tensor.Any:
+		body[mediaJSON] = object{"schema": object{"anyOf": []any{byName, schemaOf(m.single)}}}
+	case m.single.Content != runnables.JSON:
 		body[mediaJSON] = object{"schema": object{"oneOf": []any{byName, schemaOf(m.single)}}}
 	}
 	results := object{}
@@ -125,8 +131,11 @@ func (m *method) summary() string {
 
 // resultSchema is the JSON that a method answers.
 func (m *method) resultSchema() any {
-	if len(m.Outputs) == 1 {
-		return schemaOf(&m.Outputs[0])
+	if len(m.Outputs) == 0 {
+		return object{"description": "The method has not declared what it answers: " + anySchema + " Several values are an object, of result_0, result_1 and so on."}
+	}
+	if m.output != nil {
+		return schemaOf(m.output)
 	}
 	properties := object{}
 	for i := range m.Outputs {
@@ -141,8 +150,14 @@ func operationID(parts ...string) string { return "run." + strings.Join(parts, "
 // binarySchema is a body that is not JSON: in OpenAPI 3.1 an empty schema.
 func binarySchema() object { return object{} }
 
+// anySchema describes a value of any type.
+const anySchema = "ANY: numbers or booleans, alone or in arrays of equal lengths, or any other JSON."
+
 // schemaOf is the JSON Schema of a value.
 func schemaOf(v *runnables.ValueSpec) object {
+	if v.DType == tensor.Any {
+		return object{"description": anySchema}
+	}
 	schema := elementSchema(v)
 	for _, n := range slices.Backward(v.Shape) {
 		schema = object{"type": "array", "items": schema}

@@ -19,13 +19,16 @@ import (
 //	application/octet-stream    one output: BYTES with one element, or numbers,
 //	                            little-endian, described by headers
 //	application/x-npy           one output
+//
+// The last two are offered of an output of any type too, and had if it turns out
+// to be numbers.
 func offeredTypes(m *method) []string {
 	types := []string{mediaJSON}
-	if len(m.Outputs) != 1 {
+	if m.output == nil {
 		return types
 	}
 	for _, f := range []form{formText, formOctets, formNPY} {
-		if canWrite(&m.Outputs[0], f) {
+		if canWrite(m.output, f) {
 			types = append(types, f.media())
 		}
 	}
@@ -71,7 +74,7 @@ func negotiate(m *method, a accepts, rows int) (form, error) {
 		if q <= quality {
 			continue
 		}
-		if f != formJSON && (len(m.Outputs) != 1 || !canWrite(&m.Outputs[0], f) || !m.fitsRows(f, rows)) {
+		if f != formJSON && (m.output == nil || !canWrite(m.output, f) || !m.fitsRows(f, rows)) {
 			continue
 		}
 		best, quality = f, q
@@ -93,7 +96,7 @@ func negotiate(m *method, a accepts, rows int) (form, error) {
 // fitsRows reports whether the result of a call of so many rows can have a form
 // that holds one element only.
 func (m *method) fitsRows(f form, rows int) bool {
-	one := f == formText || f == formOctets && m.Outputs[0].DType == tensor.Bytes
+	one := f == formText || f == formOctets && m.output.DType == tensor.Bytes
 	return !one || rows == 1
 }
 
@@ -105,18 +108,23 @@ type result struct {
 	dtype, shape string
 }
 
-// encodeOutputs writes the outputs of a method. specs are those that the outputs
-// should have; an output that is not among them is opaque.
-func encodeOutputs(specs []runnables.ValueSpec, outputs []tensor.Named, f form) (result, error) {
-	if f == formJSON || len(outputs) != 1 {
-		raw, err := jsonOutputs(specs, outputs)
+// encodeOutputs writes the outputs of a method. An output that it should not have
+// is opaque.
+func encodeOutputs(m *method, outputs []tensor.Named, f form) (result, error) {
+	if f == formJSON {
+		raw, err := jsonOutputs(m.specsOf(len(outputs)), outputs)
 		if err != nil {
 			return result{}, unwritable(err, "application/json", mediaNPY)
 		}
 		return result{form: formJSON, bytes: raw}, nil
 	}
+	if len(outputs) != 1 {
+		return result{}, onlyJSON("%d values, of which %s holds one", len(outputs), f.media())
+	}
 	t := outputs[0].Tensor
 	switch {
+	case m.output != nil && m.output.DType == tensor.Any && t.DType() == tensor.Bytes:
+		return result{}, onlyJSON("documents, which %s does not hold", f.media())
 	case f == formNPY:
 		raw, err := tensor.AppendNPY(nil, t)
 		if err != nil {
@@ -160,7 +168,7 @@ func jsonOutputs(specs []runnables.ValueSpec, outputs []tensor.Named) ([]byte, e
 func appendOutput(dst []byte, specs []runnables.ValueSpec, out tensor.Named) ([]byte, error) {
 	content := runnables.Opaque
 	for i := range specs {
-		if specs[i].Name == out.Name && specs[i].DType == out.Tensor.DType() {
+		if specs[i].Name == out.Name && (specs[i].DType == out.Tensor.DType() || specs[i].DType == tensor.Any) {
 			content = specs[i].Content
 		}
 	}
@@ -169,6 +177,16 @@ func appendOutput(dst []byte, specs []runnables.ValueSpec, out tensor.Named) ([]
 		return nil, fmt.Errorf("output %q: %w", out.Name, err)
 	}
 	return dst, nil
+}
+
+// onlyJSON says what a result of any type has turned out to be, which only JSON
+// holds.
+func onlyJSON(format string, args ...any) *Problem {
+	return &Problem{
+		Code:   CodeNotAcceptable,
+		Detail: "the result turned out to be " + fmt.Sprintf(format, args...) + "; ask for it with Accept: " + mediaJSON,
+		Offers: []string{mediaJSON},
+	}
 }
 
 // unwritable says that a result cannot have the form that was asked for, and

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -108,7 +109,10 @@ func (g *Gateway) runnerNamed(r *request) (*runner, error) {
 
 // reply answers with the outputs of a call and where its time went.
 func (g *Gateway) reply(r *request, m *method, reply queue.Reply, f form) error {
-	res, err := encodeOutputs(m.Outputs, reply.Outputs, f)
+	res, err := encodeOutputs(m, reply.Outputs, f)
+	if p, ok := errors.AsType[*Problem](err); ok && p.Code == CodeNotAcceptable && f != formJSON && acceptsOf(r.Request().Header).quality(mediaJSON) > 0 {
+		res, err = encodeOutputs(m, reply.Outputs, formJSON) // the next best
+	}
 	if err != nil {
 		return err
 	}

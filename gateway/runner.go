@@ -26,8 +26,12 @@ type method struct {
 	runnables.MethodSpec
 
 	runner *runner
-	// single is the one argument of a method that has one, or nil.
+	// single is the one argument of a method that has one, or that needs one; nil of
+	// others. A body that does not name its arguments is this one.
 	single *runnables.ValueSpec
+	// output is the one output of a method that has one, or has declared none; nil of
+	// others.
+	output *runnables.ValueSpec
 	// accepts and offers are the types that its bodies and results may have.
 	accepts, offers []string
 }
@@ -75,14 +79,43 @@ func newRunner(raw []byte, w *watch) (*runner, error) {
 			return nil, fmt.Errorf("spec: %w", err)
 		}
 		prepared := &method{MethodSpec: m, runner: r}
-		if len(m.Inputs) == 1 {
-			prepared.single = &prepared.Inputs[0]
+		prepared.single = singleOf(prepared.Inputs)
+		if specs := prepared.OutputSpecs(1); len(specs) == 1 {
+			prepared.output = &specs[0]
 		}
 		prepared.accepts = acceptedTypes(prepared)
 		prepared.offers = offeredTypes(prepared)
 		r.methods[m.Name] = prepared
 	}
 	return r, nil
+}
+
+// singleOf is the only argument, or the only one that may not be left out; nil if
+// there is none.
+func singleOf(inputs []runnables.ValueSpec) *runnables.ValueSpec {
+	if len(inputs) == 1 {
+		return &inputs[0]
+	}
+	var single *runnables.ValueSpec
+	for i := range inputs {
+		if inputs[i].Optional {
+			continue
+		}
+		if single != nil {
+			return nil
+		}
+		single = &inputs[i]
+	}
+	return single
+}
+
+// specsOf are the specs of so many outputs: none for a method that nothing is
+// known of, such as that of a job whose runner is gone.
+func (m *method) specsOf(outputs int) []runnables.ValueSpec {
+	if m.runner == nil {
+		return nil
+	}
+	return m.OutputSpecs(outputs)
 }
 
 // method finds a method by its name.

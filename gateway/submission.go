@@ -116,7 +116,7 @@ func (c *Calls) resultJSON(ctx context.Context, id string) (status int, body []b
 	if err != nil {
 		m = &method{}
 	}
-	res, err := encodeOutputs(m.Outputs, reply.Outputs, formJSON)
+	res, err := encodeOutputs(m, reply.Outputs, formJSON)
 	return http.StatusOK, res.bytes, err
 }
 

@@ -142,7 +142,7 @@ func (v ValueSpec) String() string {
 // check says what is wrong with a value, as the rest of a sentence about it, or
 // nothing. batchDim is -1 where there is none.
 func (v ValueSpec) check(t tensor.Tensor, batchDim int) string {
-	fault := ""
+	var fault string
 	if v.DType == tensor.Any {
 		fault = v.checkAny(t)
 	} else {
