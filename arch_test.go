@@ -20,7 +20,7 @@ const module = "github.com/ekiben/ekiben"
 // that ends in /... stands for all below it. Commands and examples may import
 // anything.
 var mayImport = map[string][]string{
-	"":                        {"gateway", "worker", "worker/placement", "queue", "queue/embedded", "queue/tasks", "queue/tasks/bulk", "queue/tasks/schedule", "internal/webhook", "runnables", "runnables/...", "internal/gpu", "internal/machine", "internal/runnerfile", "internal/variables"},
+	"":                        {"gateway", "worker", "worker/placement", "queue", "queue/embedded", "queue/tasks", "queue/tasks/bulk", "queue/tasks/schedule", "internal/webhook", "runnables", "runnables/...", "internal/gpu", "internal/machine", "internal/onnxruntime", "internal/runnerfile", "internal/variables"},
 	"tensor":                  {},
 	"batching":                {},
 	"batching/simulate":       {"batching"},
@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"runnables/sentiment":     {"runnables", "tensor"},
 	"runnables/process":       {"runnables", "tensor"},
 	"runnables/python":        {"runnables", "runnables/process"},
+	"runnables/onnx":          {"runnables", "tensor", "internal/onnxruntime"},
 	"runnables/runnablestest": {"runnables", "tensor"},
 	"queue":                   {"tensor"},
 	"queue/embedded":          {},
@@ -45,6 +46,8 @@ var mayImport = map[string][]string{
 	"loadtest/bench":          {"loadtest", "runnables", "runnables/sentiment", "tensor"},
 	"internal/gpu":            {},
 	"internal/machine":        {},
+	"internal/onnxruntime":    {},
+	"internal/onnxtest":       {"internal/onnxruntime"},
 	"internal/processes":      {},
 	"internal/pythontest":     {},
 	"internal/redistest":      {},
@@ -71,6 +74,7 @@ var onlyIn = map[string][]string{
 	"github.com/alicebob/miniredis/v2":                         {"queue/embedded"},
 	"github.com/labstack/echo/v4":                              {"gateway", "loadtest/bench"},
 	"github.com/NVIDIA/go-nvml":                                {"internal/gpu"},
+	"github.com/yalue/onnxruntime_go":                          {"runnables/onnx"},
 	"github.com/caarlos0/env/v11":                              {""},
 	"github.com/spf13/cobra":                                   {""},
 }

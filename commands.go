@@ -24,7 +24,7 @@ func (app App) command() *cobra.Command {
 	}
 	root.AddCommand(
 		app.serveCommand(), app.gatewayCommand(), app.workerCommand(), app.tasksCommand(),
-		callCommand(), jobsCommand(), batchesCommand(), runnersCommand(), queuesCommand(), schedulesCommand(),
+		callCommand(), jobsCommand(), batchesCommand(), runnersCommand(), queuesCommand(), schedulesCommand(), runtimeCommand(),
 	)
 	return root
 }

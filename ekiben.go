@@ -23,6 +23,7 @@ import (
 	"github.com/ekiben/ekiben/gateway"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/runnables/echo"
+	"github.com/ekiben/ekiben/runnables/onnx"
 	"github.com/ekiben/ekiben/runnables/sentiment"
 	"github.com/ekiben/ekiben/runnables/sleep"
 )
@@ -66,6 +67,7 @@ func Run[T any](ctx context.Context, c *Client, runner, method string, args ...a
 func BuiltIn() runnables.Kinds {
 	return runnables.Kinds{
 		"echo":      echo.Kind(),
+		"onnx":      onnx.Kind(),
 		"sentiment": sentiment.Kind(),
 		"sleep":     sleep.Kind(),
 	}

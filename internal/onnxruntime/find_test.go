@@ -1,0 +1,95 @@
+package onnxruntime_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ekiben/ekiben/internal/onnxruntime"
+)
+
+// put makes a file.
+func put(t *testing.T, elements ...string) string {
+	t.Helper()
+	path := filepath.Join(elements...)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("code"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestTheVariableWinsOverWhatIsInstalled(t *testing.T) {
+	data, elsewhere := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_DATA_HOME", data)
+	t.Setenv(onnxruntime.Variable, "")
+	release := onnxruntime.Pinned()
+	installed := put(t, data, "ekiben", "runtime", "onnx", release.Version, "libonnxruntime.so.1")
+	if found, err := onnxruntime.Find(release); err != nil || found.Path != installed || found.Source != "installed" {
+		t.Errorf("found %+v, %v; want %s", found, err, installed)
+	}
+
+	named := put(t, elsewhere, "libonnxruntime.so.1")
+	for _, value := range []string{named, elsewhere} {
+		t.Setenv(onnxruntime.Variable, value)
+		found, err := onnxruntime.Find(release)
+		if err != nil || found.Path != named || found.Source != onnxruntime.Variable || found.HasCUDA() {
+			t.Errorf("%s finds %+v with CUDA %v, %v; want %s without", value, found, found.HasCUDA(), err, named)
+		}
+	}
+	put(t, elsewhere, "libonnxruntime_providers_cuda.so")
+	if found, err := onnxruntime.Find(release); err != nil || !found.HasCUDA() {
+		t.Errorf("CUDA beside %+v is not seen, %v", found, err)
+	}
+}
+
+func TestAMissingLibraryIsAnErrorThatNamesTheCommand(t *testing.T) {
+	data := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", data)
+	t.Setenv(onnxruntime.Variable, filepath.Join(data, "nowhere.so"))
+	_, err := onnxruntime.Find(onnxruntime.Pinned())
+	if !errors.Is(err, onnxruntime.ErrMissing) || !strings.Contains(err.Error(), onnxruntime.Command) || !strings.Contains(err.Error(), "nowhere.so") {
+		t.Errorf("%v", err)
+	}
+	t.Setenv(onnxruntime.Variable, "")
+	_, err = onnxruntime.Find(onnxruntime.Pinned())
+	if err == nil {
+		t.Skip("this machine has the library in a place of the system")
+	}
+	if !errors.Is(err, onnxruntime.ErrMissing) || !strings.Contains(err.Error(), onnxruntime.Command) || !strings.Contains(err.Error(), data) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTheRegistryIsTheOneThatNPMWouldAsk(t *testing.T) {
+	t.Setenv("npm_config_registry", "")
+	t.Setenv("NPM_CONFIG_REGISTRY", "")
+	if got := onnxruntime.Registry(); got != onnxruntime.DefaultRegistry {
+		t.Errorf("without variables: %s", got)
+	}
+	t.Setenv("NPM_CONFIG_REGISTRY", "https://upper.example")
+	if got := onnxruntime.Registry(); got != "https://upper.example" {
+		t.Errorf("NPM_CONFIG_REGISTRY gives %s", got)
+	}
+	t.Setenv("npm_config_registry", "https://lower.example")
+	if got := onnxruntime.Registry(); got != "https://lower.example" {
+		t.Errorf("npm_config_registry gives %s", got)
+	}
+}
+
+func TestThePinnedReleaseHasADigestAndTheCommonPlatforms(t *testing.T) {
+	t.Parallel()
+	r := onnxruntime.Pinned()
+	if !strings.HasPrefix(r.Integrity, "sha512-") || r.Size == 0 {
+		t.Errorf("%+v", r)
+	}
+	for _, p := range []string{"linux/amd64", "linux/arm64"} {
+		if !strings.HasPrefix(r.Libraries[p], "package/") {
+			t.Errorf("no library for %s", p)
+		}
+	}
+}

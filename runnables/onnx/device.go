@@ -1,0 +1,25 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// deviceNumber is the number that CUDA has for a device in a process that sees
+// only those of CUDA_VISIBLE_DEVICES, or all where there is no such variable.
+func deviceNumber(device, visible string, limited bool) (int, error) {
+	if limited {
+		i := slices.Index(strings.Split(visible, ","), device)
+		if i < 0 {
+			return 0, fmt.Errorf("GPU %s is not among those that this process may use: CUDA_VISIBLE_DEVICES is %q", device, visible)
+		}
+		return i, nil
+	}
+	n, err := strconv.Atoi(device)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("GPU %q is no index from 0: name it by its index, set CUDA_VISIBLE_DEVICES, or use isolation: process", device)
+	}
+	return n, nil
+}
