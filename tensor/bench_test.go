@@ -119,6 +119,15 @@ func BenchmarkParseJSON(b *testing.B) {
 			}
 		})
 	}
+	b.Run("nested image of any type", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(nested)))
+		for b.Loop() {
+			if t, err := tensor.InferJSON(nested, true); err != nil || t.DType() != tensor.FP64 {
+				b.Fatal(t.DType(), err)
+			}
+		}
+	})
 	text := []byte(`["` + strings.Repeat("x", 1024) + `"]`)
 	b.Run("text of 1 KiB", func(b *testing.B) {
 		b.ReportAllocs()

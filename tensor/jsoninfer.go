@@ -1,6 +1,12 @@
 package tensor
 
-import "fmt"
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+)
 
 // InferJSON makes a tensor of one JSON value whose type nobody has declared.
 //
@@ -28,11 +34,9 @@ func InferJSON(raw []byte, rows bool) (Tensor, error) {
 	if rows && p.peek() != '[' {
 		return Tensor{}, fmt.Errorf("%w: want an array, whose elements are the rows, got %s", ErrInvalid, p.next())
 	}
-	if dtype, shape, ok := inferNumbers(raw); ok {
-		// A number that its type does not hold is kept as it was written.
-		if t, err := ParseJSON(dtype, shape, raw, EncodeOpaque); err == nil {
-			return t, nil
-		}
+	s := sketch{parser: parser{raw: raw, rank: -1}}
+	if s.read() {
+		return New(s.dtype, s.sizes[:s.rank], s.out)
 	}
 	documents := []int{}
 	if rows {
@@ -41,29 +45,31 @@ func InferJSON(raw []byte, rows bool) (Tensor, error) {
 	return ParseJSON(Bytes, documents, raw, EncodeJSON)
 }
 
-// inferNumbers finds the type and shape of numbers or booleans. It reads no
-// further than to where they turn out to be something else.
-func inferNumbers(raw []byte) (DType, []int, bool) {
-	s := sketch{parser{raw: raw, rank: -1}}
+// sketch reads nested arrays of numbers or booleans whose type and shape are not
+// known before. It gives up where they turn out to be something else.
+type sketch struct {
+	parser // whose dtype is 0 until there was an element, its rank and sizes -1 until they are known
+
+	large    bool // an integer is beyond INT64
+	fraction bool // a number is no integer
+}
+
+// read reads all of raw. It reports whether that is numbers or booleans.
+func (s *sketch) read() bool {
 	for i := range s.sizes {
 		s.sizes[i] = -1
 	}
 	s.space()
-	if !s.value(0) || s.dtype == 0 {
-		return 0, nil, false
+	if !s.nested(0) || s.dtype == 0 || s.large && !s.fraction {
+		return false
 	}
-	return s.dtype, s.sizes[:s.rank], true
+	s.space()
+	return s.pos == len(s.raw)
 }
 
-// sketch goes through nested arrays of numbers or booleans for their type and
-// shape.
-type sketch struct {
-	parser // whose dtype is 0 until there was an element, its rank and sizes -1 until they are known
-}
-
-// value goes through the array or element at the given depth. It reports whether
+// nested reads the array or element at the given depth. It reports whether
 // it fits what was before it.
-func (s *sketch) value(depth int) bool {
+func (s *sketch) nested(depth int) bool {
 	if s.peek() != '[' {
 		return s.element(depth)
 	}
@@ -74,7 +80,7 @@ func (s *sketch) value(depth int) bool {
 	s.space()
 	n := 0
 	for more := !s.accept(']'); more; n++ {
-		if !s.value(depth + 1) {
+		if !s.nested(depth + 1) {
 			return false
 		}
 		s.space()
@@ -90,36 +96,58 @@ func (s *sketch) value(depth int) bool {
 	return s.sizes[depth] == n
 }
 
-// element goes through a number or a boolean. Integers and other numbers go
-// together, nothing else does.
+// element reads a number or a boolean.
 func (s *sketch) element(depth int) bool {
-	if s.rank >= 0 && s.rank != depth {
+	switch {
+	case s.rank < 0 && (depth == MaxRank || s.sizes[depth] < 0):
+		s.rank = depth
+	case s.rank != depth: // an array was here before
 		return false
 	}
-	s.rank = depth
-	dtype := Bool
 	if c := s.peek(); c == 't' || c == 'f' {
-		if s.boolean() != nil {
-			return false
-		}
-		s.out = s.out[:0]
-	} else {
-		literal, whole := s.number()
-		switch {
-		case literal == nil:
-			return false
-		case whole:
-			dtype = Int64
-		default:
-			dtype = FP64
-		}
+		return s.become(Bool) && s.boolean() == nil
 	}
+	literal, whole := s.number()
 	switch {
-	case s.dtype == 0 || s.dtype == Int64 && dtype == FP64:
-		s.dtype = dtype
-	case s.dtype == FP64 && dtype == Int64:
-	default:
-		return s.dtype == dtype
+	case literal == nil:
+		return false
+	case whole && s.dtype != FP64:
+		v, err := strconv.ParseInt(string(literal), 10, 64)
+		if err == nil {
+			return s.become(Int64) && s.add(uint64(v))
+		}
+		s.large = true
+	case !whole:
+		s.fraction = true
 	}
+	v, err := strconv.ParseFloat(string(literal), 64)
+	return err == nil && s.become(FP64) && s.add(math.Float64bits(v))
+}
+
+// become makes the next element one of this type. It reports whether it goes
+// together with those before it: numbers do, which are FP64 from the first on that
+// INT64 does not hold.
+func (s *sketch) become(dtype DType) bool {
+	switch {
+	case s.dtype == dtype:
+		return true
+	case s.dtype == 0:
+		most := min(bytes.Count(s.raw, []byte{','}), len(s.raw)/2) + 1
+		s.out = make([]byte, 0, most*dtype.Size())
+	case s.dtype != Int64 || dtype != FP64:
+		return false
+	}
+	s.dtype = dtype
+	for at := 0; at < len(s.out); at += FP64.Size() {
+		element := s.out[at:]
+		v := int64(binary.LittleEndian.Uint64(element))
+		binary.LittleEndian.PutUint64(element, math.Float64bits(float64(v)))
+	}
+	return true
+}
+
+// add appends an element of 64 bits.
+func (s *sketch) add(v uint64) bool {
+	s.out = binary.LittleEndian.AppendUint64(s.out, v)
 	return true
 }
