@@ -41,13 +41,13 @@ type goldenPayload struct {
 
 // goldenTensor has "in": "line", "region" or "nothing" (left out).
 type goldenTensor struct {
-	In       string `json:"in"`
-	DType    string `json:"datatype,omitempty"`
-	Number   uint8  `json:"dtype,omitempty"`
-	Shape    []int  `json:"shape"`
-	Offset   int    `json:"offset,omitempty"`
-	Size     int    `json:"size"`
-	DataHex  string `json:"data_hex,omitempty"`
+	In      string `json:"in"`
+	DType   string `json:"datatype,omitempty"`
+	Number  uint8  `json:"dtype,omitempty"`
+	Shape   []int  `json:"shape"`
+	Offset  int    `json:"offset,omitempty"`
+	Size    int    `json:"size"`
+	DataHex string `json:"data_hex,omitempty"`
 }
 
 func kinds() []string { return []string{"", "START", "READY", "FAILED", "CALL", "RESULT", "ERROR"} }

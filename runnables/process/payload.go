@@ -177,14 +177,14 @@ func (v *value) parse(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("it is in line, but has offset %d", offset)
 	case offset%alignment != 0:
 		return nil, fmt.Errorf("offset %d is no multiple of %d", offset, alignment)
-	case offset > math.MaxInt64 || size > math.MaxInt64-offset:
+	case offset > math.MaxInt || size > math.MaxInt-offset:
 		return nil, fmt.Errorf("offset %d and size %d are impossible", offset, size)
 	}
 	v.dtype, v.region, v.offset, v.size = dtype, flags == flagRegion, int(offset), int(size)
 	v.shape = make([]int, rank)
 	for i := range v.shape {
 		d := binary.LittleEndian.Uint64(dims[i*8:])
-		if d > math.MaxInt64 {
+		if d > math.MaxInt {
 			return nil, fmt.Errorf("dimension %d is %d", i, d)
 		}
 		v.shape[i] = int(d)

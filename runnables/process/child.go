@@ -1,0 +1,241 @@
+//go:build unix
+
+package process
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ekiben/ekiben/runnables"
+)
+
+// child is one process.
+type child struct {
+	cmd     *exec.Cmd
+	channel *channel
+	input   *region
+	slots   *slots
+	output  *output
+	log     *slog.Logger
+	born    time.Time
+	kills   int // memoryKills when it was started
+
+	// ended is closed when the process is gone; how says how it ended, and is set
+	// before.
+	ended chan struct{}
+	how   string
+
+	mu   sync.Mutex // guards what follows
+	why  string     // we killed it
+	gone bool       // it has ended, and its number may soon be another's
+
+	// useful: it was called.
+	useful atomic.Bool
+
+	calling sync.Mutex // guards what follows, the reading and writing, and the regions
+	sent    uint64     // calls
+	frame   []byte     // the memory of the last one
+	values  []value
+}
+
+// spawn starts a process. On Linux it is killed when the operating system's thread
+// that calls spawn ends, so that must live for as long as the process.
+func spawn(command Command, s runnables.Setup) (*child, error) {
+	c := &child{
+		output: newOutput(s.Log), log: s.Log, slots: &slots{},
+		born: time.Now(), kills: memoryKills(), ended: make(chan struct{}),
+	}
+	if err := c.begin(command, s); err != nil {
+		c.free()
+		return nil, err
+	}
+	return c, nil
+}
+
+// begin makes what the process is born with, and starts it.
+func (c *child) begin(command Command, s runnables.Setup) error {
+	ours, socket, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = socket.Close() }()
+	if c.channel, err = openChannel(ours); err != nil {
+		return err
+	}
+	regions, err := c.makeRegions()
+	if err != nil {
+		return err
+	}
+	// Whoever started it ends it: a context would not kill its group.
+	c.cmd = exec.Command(command.Path, command.Args...) //nolint:noctx // see above
+	c.cmd.Dir = command.Dir
+	c.cmd.Env = command.environment(os.Environ(), s)
+	c.cmd.ExtraFiles = append([]*os.File{socket}, regions...)
+	c.cmd.SysProcAttr = attributes()
+	return c.launch()
+}
+
+// makeRegions makes the shared memory, and returns its files.
+func (c *child) makeRegions() (files []*os.File, err error) {
+	if c.input, err = newRegion(); err != nil {
+		return nil, err
+	}
+	files = []*os.File{c.input.file}
+	for n := range c.slots.regions {
+		if c.slots.regions[n], err = newRegion(); err != nil {
+			return nil, err
+		}
+		files = append(files, c.slots.regions[n].file)
+	}
+	return files, nil
+}
+
+// socketPair makes two connected sockets: ours, and that of a process.
+func socketPair() (ours, theirs *os.File, err error) {
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a channel: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel"), nil
+}
+
+// launch starts the process and what watches it.
+func (c *child) launch() error {
+	var streams []*os.File
+	closeAll := func(files ...*os.File) {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}
+	for _, into := range []func(*os.File){
+		func(w *os.File) { c.cmd.Stdout = w },
+		func(w *os.File) { c.cmd.Stderr = w },
+	} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(streams...)
+			return fmt.Errorf("make a pipe: %w", err)
+		}
+		into(w)
+		streams = append(streams, r)
+		defer closeAll(w)
+	}
+	if err := c.cmd.Start(); err != nil {
+		closeAll(streams...)
+		return fmt.Errorf("start %s: %w", c.cmd.Path, err)
+	}
+	for i, name := range []string{"stdout", "stderr"} {
+		c.output.streams.Go(func() {
+			defer closeAll(streams[i])
+			c.output.follow(name, streams[i])
+		})
+	}
+	go c.watch(streams)
+	return nil
+}
+
+// lastWords is how long output is read after the end of a process: somebody who
+// has left its group may still hold the pipes.
+const lastWords = time.Second
+
+// watch waits for the end of the process and ends its group with it.
+func (c *child) watch(streams []*os.File) {
+	awaitExit(c.cmd)
+	c.mu.Lock()
+	c.gone = true
+	c.killGroup()
+	why := c.why
+	c.mu.Unlock()
+	var err error
+	if c.cmd.ProcessState == nil {
+		err = c.cmd.Wait()
+	}
+	for _, r := range streams {
+		_ = r.SetReadDeadline(time.Now().Add(lastWords))
+	}
+	switch {
+	case why != "":
+		c.how = "was killed: " + why
+	case c.cmd.ProcessState != nil:
+		c.how = howItEnded(c.cmd.ProcessState, memoryKills() > c.kills)
+	default:
+		c.how = fmt.Sprintf("cannot be waited for: %v", err)
+	}
+	c.channel.shut()
+	close(c.ended)
+}
+
+// kill ends the process and says why, unless it has ended.
+func (c *child) kill(why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone || c.why != "" {
+		return
+	}
+	c.why = why
+	c.killGroup()
+}
+
+func (c *child) killGroup() {
+	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+}
+
+// alive reports whether the process is there.
+func (c *child) alive() bool {
+	select {
+	case <-c.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// farewell is how long a process may take to end when its channel has.
+const farewell = 2 * time.Second
+
+// end ends the process, which is given a while to do so by itself, and frees what
+// it has.
+func (c *child) end() {
+	c.channel.shut()
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+	case <-timer.C:
+		c.kill("it did not end when it was told to")
+		<-c.ended
+	}
+	c.bury()
+}
+
+// bury frees what a process had that has ended.
+func (c *child) bury() {
+	<-c.ended
+	c.output.streams.Wait()
+	c.calling.Lock()
+	defer c.calling.Unlock()
+	c.free()
+}
+
+// free closes what the process shares with us. Outputs that are still read stay.
+func (c *child) free() {
+	if c.channel != nil {
+		_ = c.channel.close()
+	}
+	if c.input != nil {
+		_ = c.input.close()
+	}
+	c.slots.close()
+}

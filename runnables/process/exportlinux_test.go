@@ -1,0 +1,68 @@
+//go:build linux
+
+package process
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// OutputSlots is how many regions of outputs a process has.
+const OutputSlots = outputSlots
+
+// InputInode is the inode of an instance's region of inputs.
+func InputInode(i *Instance) string {
+	info, err := i.child.input.file.Stat()
+	if err != nil {
+		panic(err)
+	}
+	return strconv.FormatUint(info.Sys().(*syscall.Stat_t).Ino, 10)
+}
+
+// InputBytes are the first n bytes of that region.
+func InputBytes(i *Instance, n int) []byte { return i.child.input.mapped[:n] }
+
+// PID is the number of an instance's process.
+func PID(i *Instance) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.child == nil {
+		return 0
+	}
+	return i.child.cmd.Process.Pid
+}
+
+// CopiedRegion is a region that is not mapped: how one side writes to it, and the
+// other reads.
+func CopiedRegion(t *testing.T) (write func(at int, b []byte) error, read func(at, n int) ([]byte, error)) {
+	t.Helper()
+	ours, err := newCopiedRegion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Dup(int(ours.file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := &region{file: os.NewFile(uintptr(fd), "region"), copied: true}
+	t.Cleanup(func() {
+		if err := ours.close(); err != nil {
+			t.Error(err)
+		}
+		if err := theirs.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	write = func(at int, b []byte) error {
+		return ours.write(at, len(b), func(dst []byte) error { copy(dst, b); return nil })
+	}
+	read = func(at, n int) ([]byte, error) {
+		if err := theirs.reach(at + n); err != nil {
+			return nil, err
+		}
+		return theirs.read(at, n)
+	}
+	return write, read
+}

@@ -1,0 +1,90 @@
+package process
+
+import (
+	"bufio"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/time/rate"
+)
+
+// Bounds of what a process may write to the log.
+const (
+	longestLine   = 4 << 10
+	linesPerSec   = 100
+	linesAtOnce   = 1000
+	rememberLines = 12
+)
+
+// output is what a process writes to standard output and standard error: it is
+// logged, and the last of it remembered.
+type output struct {
+	log     *slog.Logger
+	limit   *rate.Limiter
+	streams sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	last    []string
+	dropped int
+}
+
+func newOutput(log *slog.Logger) *output {
+	return &output{log: log, limit: rate.NewLimiter(linesPerSec, linesAtOnce)}
+}
+
+// follow reads a stream to its end.
+func (o *output) follow(stream string, r io.Reader) {
+	lines := bufio.NewReaderSize(r, longestLine)
+	within := false // a line whose beginning was logged
+	for {
+		line, more, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		if !within {
+			text := strings.ToValidUTF8(strings.TrimRight(string(line), "\r"), "\uFFFD")
+			if more {
+				text += "…"
+			}
+			o.line(stream, text)
+		}
+		within = more
+	}
+}
+
+// line takes one line.
+func (o *output) line(stream, text string) {
+	if text == "" {
+		return
+	}
+	o.mu.Lock()
+	if len(o.last) == rememberLines {
+		o.last = slices.Delete(o.last, 0, 1)
+	}
+	o.last = append(o.last, text)
+	dropped := o.dropped
+	if o.limit.Allow() {
+		o.dropped = 0
+	} else {
+		o.dropped++
+	}
+	logged := o.dropped == 0
+	o.mu.Unlock()
+	if !logged {
+		return
+	}
+	if dropped > 0 {
+		o.log.Warn("output was left out, there was too much of it", "lines", dropped)
+	}
+	o.log.Info("output", "stream", stream, "line", text)
+}
+
+// tail are the last lines.
+func (o *output) tail() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.last)
+}

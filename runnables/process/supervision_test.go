@@ -1,0 +1,196 @@
+//go:build linux
+
+package process_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ekiben/ekiben/runnables"
+	"github.com/ekiben/ekiben/runnables/process"
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// exists reports whether there is a process, other than a zombie.
+func exists(pid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(status), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
+
+func TestProcessesDoNotOutliveTheirWorker(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), self(t).Path)
+	cmd.Env = append(os.Environ(), role+"=worker")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || !exists(pid) {
+		t.Fatalf("the instance is %q", line)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	eventually(t, "the end of the instance", func() bool { return !exists(pid) })
+}
+
+func TestTheWholeGroupOfAProcessEndsWithIt(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(i *process.Instance){
+		"when it is closed": func(i *process.Instance) { _ = i.Close() },
+		"when it dies":      func(i *process.Instance) { _, _ = act(t.Context(), i, "exit 1") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := start(t, setup(t, "subject"))
+			pid, err := strconv.Atoi(must(t, i, "child")[0])
+			if err != nil || !exists(pid) {
+				t.Fatal(err)
+			}
+			end(i)
+			eventually(t, "the end of the child's child", func() bool { return !exists(pid) })
+		})
+	}
+}
+
+func TestAClosedInstanceIsCalledNoMore(t *testing.T) {
+	t.Parallel()
+	i := start(t, setup(t, "subject"))
+	pid := process.PID(i)
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if exists(pid) {
+		t.Error("its process is there")
+	}
+	if _, err := act(t.Context(), i, "say x"); err == nil {
+		t.Error("it was called")
+	}
+	if err := i.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHangingInstanceCanBeClosed(t *testing.T) {
+	t.Parallel()
+	i := start(t, setup(t, "subject"))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := act(t.Context(), i, "hang")
+		failed <- err
+	}()
+	pid := process.PID(i)
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("the call succeeded")
+	}
+	if exists(pid) {
+		t.Error("its process is there")
+	}
+}
+
+func TestWhatAProcessWritesIsLoggedAndNoFrame(t *testing.T) {
+	t.Parallel()
+	s := setup(t, "subject")
+	var log journal
+	s.Log = log.logger()
+	i := start(t, s)
+	long := strings.Repeat("long ", 5000)
+	must(t, i, "print hello, log", "print "+long, "print \xff\xfe")
+	must(t, i, "print "+strings.Repeat("many lines\n", 3000))
+	eventually(t, "the lines", func() bool { return log.count("many lines") > 500 })
+	must(t, i, "say still here")
+	text := log.String()
+	if !strings.Contains(text, `stream=stdout line="hello, log"`) {
+		t.Error("the line is not in the log")
+	}
+	if n := log.count("many lines"); n > 2000 {
+		t.Errorf("%d lines of 3000 are in the log", n)
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > 10_000 {
+			t.Errorf("a line of %d bytes is in the log", len(line))
+		}
+	}
+}
+
+func TestReplacedProcessesLeaveNothingBehind(t *testing.T) {
+	// Not parallel: it counts what this process has.
+	s := setup(t, "subject")
+	i := start(t, s)
+	large := ramp(t, 1, 1, 30_000)
+	round := func() {
+		out, err := method(t, i, "echo").RunParts(t.Context(), [][]tensor.Tensor{{large}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := act(t.Context(), i, "exit 1"); !errors.Is(err, runnables.ErrCrashed) {
+			t.Fatal(err)
+		}
+		out.Release()
+	}
+	count := func() (files, maps, threads int) {
+		return len(entries(t, "/proc/self/fd")), mappings(t), runtime.NumGoroutine()
+	}
+	for range 5 {
+		round()
+	}
+	must(t, i, "say x")
+	files, maps, routines := count()
+	for range 100 {
+		round()
+	}
+	must(t, i, "say x")
+	eventually(t, "that nothing is left", func() bool {
+		f, m, r := count()
+		return f <= files+2 && m <= maps+2 && r <= routines+4
+	})
+}
+
+func entries(t *testing.T, dir string) []os.DirEntry {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// mappings counts those of regions.
+func mappings(t *testing.T) int {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(maps), "memfd:ekiben")
+}
+
+func TestServeSaysWhenNoWorkerStartedIt(t *testing.T) {
+	t.Setenv("EKIBEN_CHANNEL", "")
+	if err := process.Serve(t.Context(), subjects()); !errors.Is(err, process.ErrNoChannel) {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -1,0 +1,208 @@
+//go:build unix
+
+package process
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/ekiben/ekiben/runnables"
+)
+
+// How processes are replaced.
+const (
+	// firstPause and longestPause bound the time between attempts to start one. The
+	// first attempt is made at once.
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
+
+	// sound is how long a process has lived that was not hopeless, though it may
+	// have served nothing.
+	sound = 5 * time.Second
+
+	// longestStart is how long a process that replaces another may take.
+	longestStart = 10 * time.Minute
+)
+
+// supervise starts the first process, within ctx, and tells how that went. Then it
+// replaces each that ends until life is done.
+//
+// The goroutine has a thread of its own for as long as any of its processes live,
+// because they are killed when the thread that started them ends (Go issue 27505).
+func (i *Instance) supervise(ctx, life context.Context, first chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(i.done)
+	c, ready, err := start(ctx, i.command, i.setup, false)
+	if err != nil {
+		first <- err
+		return
+	}
+	i.ready = ready
+	i.set(c, nil)
+	first <- nil
+	hopeless := 0
+	var graves sync.WaitGroup
+	defer graves.Wait()
+	for {
+		select {
+		case <-life.Done():
+			i.set(nil, nil)
+			c.end()
+			return
+		case <-c.ended:
+		}
+		if c.useful.Load() || time.Since(c.born) > sound {
+			hopeless = 0
+		} else {
+			hopeless++
+		}
+		i.set(nil, nil)
+		i.log.Warn("the process of an instance has ended and is replaced", "pid", c.cmd.Process.Pid, "how", c.how)
+		graves.Go(c.bury)
+		if c = i.replace(life, hopeless); c == nil {
+			return
+		}
+	}
+}
+
+// set says which process there is, if there is one, and why not.
+func (i *Instance) set(c *child, failure error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.child, i.failure = c, failure
+	close(i.changed)
+	i.changed = make(chan struct{})
+}
+
+// replace starts processes until one is ready. It returns nil when life is done.
+func (i *Instance) replace(life context.Context, attempt int) *child {
+	for ; ; attempt++ {
+		if attempt > 0 {
+			pause := time.NewTimer(jitter(min(firstPause<<min(attempt-1, 16), longestPause)))
+			select {
+			case <-pause.C:
+			case <-life.Done():
+				pause.Stop()
+			}
+		}
+		if life.Err() != nil {
+			return nil
+		}
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(life, longestStart)
+		c, ready, err := start(ctx, i.command, i.setup, false)
+		cancel()
+		if err == nil && !sameMethods(ready.Methods, i.ready.Methods) {
+			c.kill("it has other methods than the process that it replaces")
+			c.bury()
+			err = errors.New("it has other methods than the process that it replaces")
+		}
+		if err == nil {
+			i.set(c, nil)
+			i.log.InfoContext(life, "the process of an instance was replaced", "pid", c.cmd.Process.Pid, "took", time.Since(began))
+			return c
+		}
+		if life.Err() != nil {
+			return nil
+		}
+		i.set(nil, err)
+		i.log.ErrorContext(life, "the process of an instance cannot be replaced, it is tried again", "attempt", attempt+1, "err", err)
+	}
+}
+
+func sameMethods(a, b []runnables.Signature) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// start starts a process and waits until it is ready, or ctx is done.
+func start(ctx context.Context, command Command, s runnables.Setup, describe bool) (*child, readyMessage, error) {
+	c, err := spawn(command, s)
+	if err != nil {
+		return nil, readyMessage{}, &StartError{Reason: startExec, Message: err.Error(), err: err}
+	}
+	unhook := context.AfterFunc(ctx, func() { c.kill("it was not ready in time") })
+	ready, err := c.introduce(s, describe)
+	if !unhook() && err == nil { // it is being killed
+		err = broken(context.Cause(ctx))
+	}
+	if err == nil {
+		return c, ready, nil
+	}
+	return nil, readyMessage{}, c.stillborn(ctx, err)
+}
+
+// introduce tells the process what to make, and waits for what it says.
+func (c *child) introduce(s runnables.Setup, describe bool) (ready readyMessage, err error) {
+	if err := c.channel.sendMessage(frameStart, 0, startOf(s, describe)); err != nil {
+		return ready, broken(err)
+	}
+	h, body, err := c.channel.receive()
+	if err != nil {
+		return ready, broken(err)
+	}
+	switch h.kind {
+	case frameReady:
+		if err := parseMessage(h.kind, body, &ready); err != nil {
+			return ready, err
+		}
+		if ready.Protocol != protocolVersion {
+			return ready, fmt.Errorf("%w: it speaks version %d, we %d", errProtocol, ready.Protocol, protocolVersion)
+		}
+		return ready, nil
+	case frameFailed:
+		var f failure
+		if err := parseMessage(h.kind, body, &f); err != nil {
+			return ready, err
+		}
+		if f.Traceback != "" {
+			c.log.Error("instance cannot be made", "reason", f.Reason, "err", f.Message, "traceback", f.Traceback)
+		}
+		return ready, &StartError{Reason: string(f.Reason), Message: f.Message}
+	default:
+		return ready, fmt.Errorf("%w: a %s frame in answer to START", errProtocol, h.kind)
+	}
+}
+
+// stillborn ends a process that did not become an instance, and says why.
+func (c *child) stillborn(ctx context.Context, err error) error {
+	switch {
+	case isBroken(err):
+		timer := time.NewTimer(lastMoments)
+		defer timer.Stop()
+		select {
+		case <-c.ended:
+		case <-timer.C:
+			c.kill("it closed its channel")
+		}
+	default:
+		c.kill("it could not be made an instance")
+	}
+	c.bury()
+	failed, ok := errors.AsType[*StartError](err)
+	switch {
+	case ok:
+	case ctx.Err() != nil:
+		failed = &StartError{Reason: startTime, Message: context.Cause(ctx).Error(), err: context.Cause(ctx)}
+	case isBroken(err):
+		failed = &StartError{Reason: startCrash, Message: "it " + c.how, err: runnables.ErrCrashed}
+	default:
+		failed = &StartError{Reason: string(reasonProtocol), Message: err.Error(), err: err}
+	}
+	failed.Output = c.output.tail()
+	return failed
+}
+
+// jitter is a time of about d.
+func jitter(d time.Duration) time.Duration {
+	return d*3/4 + rand.N(d/2+1)
+}
