@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestOutcomesOfManyJobsAndWhatIsForgotten(t *testing.T) {
 	if got := states(); got[0] != queue.Canceled || got[1] != queue.Queued || got[2] != "" {
 		t.Errorf("got %v", got)
 	}
-	if err := q.Forget(ctx, ids); err != nil {
+	if err := q.Forget(ctx, append(ids, ids[0])); err != nil {
 		t.Fatal(err)
 	}
 	if got := states(); got[0] != "" || got[1] != queue.Queued {
@@ -69,5 +70,69 @@ func TestOutcomesOfManyJobsAndWhatIsForgotten(t *testing.T) {
 	}
 	if _, err := q.Outcomes(ctx, []string{"nonsense"}); !errors.Is(err, queue.ErrUnknownJob) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What is kept of jobs is counted back as far as they are forgotten, also of one
+// that is named twice or has been dropped already.
+func TestWhatIsForgottenIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	q, ctx := openBatches(t), t.Context()
+	p := q.NewProducer("g")
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- p.Run(running) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	ids := make([]string, 300)
+	all := make(chan error, 2*len(ids))
+	for i := range ids {
+		ids[i] = queue.IDFor("r", strconv.Itoa(i))
+		for range 2 { // often in one script
+			go func() {
+				_, err := p.Submit(ctx, queue.Call{
+					ID: ids[i], Runner: "r", Method: "m", Rows: 1, Timeout: time.Minute,
+					Admission: queue.Admission{MaxCalls: 1000, MaxBytes: 1 << 20},
+				})
+				all <- err
+			}()
+		}
+	}
+	for range 2 * len(ids) {
+		if err := <-all; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range ids {
+		if _, err := q.Cancel(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := func() int64 {
+		t.Helper()
+		stats, err := q.Stats(ctx, "r")
+		if err != nil || len(stats) != 1 || stats[0].Accepted != int64(len(ids)) || stats[0].Depth != 0 {
+			t.Fatalf("stats %+v, %v", stats, err)
+		}
+		return stats[0].ResultBytes
+	}
+	each := kept() / int64(len(ids))
+	for _, some := range [][]string{{ids[0], ids[0]}, {ids[0], ids[1]}} {
+		if err := q.Forget(ctx, some); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := kept(); each == 0 || got < each*int64(len(ids)-2) || got > (each+1)*int64(len(ids)-2) {
+		t.Errorf("%d bytes are kept of %d jobs of %d bytes each", got, len(ids)-2, each)
+	}
+	if err := q.Forget(ctx, ids); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(); got != 0 {
+		t.Errorf("%d bytes are kept of nothing", got)
 	}
 }
