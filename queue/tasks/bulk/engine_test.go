@@ -31,14 +31,17 @@ type world struct {
 	// ran counts executions by the body of the call, most jobs at once.
 	ran            map[string]int
 	open, mostOpen int
-	// hold keeps jobs pending; refuse refuses the next so many calls for now.
+	// hold keeps jobs pending, slow those with that word in their body; refuse
+	// refuses the next so many calls for now.
 	hold   bool
+	slow   bool
 	refuse int
 	forgot int
 }
 
 type job struct {
 	outcome bulk.Outcome
+	slow    bool
 	polls   int
 	// seen: somebody was told the outcome.
 	seen bool
@@ -92,7 +95,7 @@ func (w *world) Submit(_ context.Context, c bulk.Call) error {
 	if strings.Contains(string(c.Body), "bad") {
 		o = bulk.Outcome{State: bulk.Answered, Status: 500, Body: []byte(`{"code":"runner_failed","detail":"it broke"}`)}
 	}
-	w.jobs[c.ID] = &job{outcome: o}
+	w.jobs[c.ID] = &job{outcome: o, slow: strings.Contains(string(c.Body), "slow")}
 	return nil
 }
 
@@ -105,7 +108,7 @@ func (w *world) Outcomes(_ context.Context, ids []string) ([]bulk.Outcome, error
 		if j == nil {
 			continue
 		}
-		if j.polls++; j.outcome.State == bulk.Answered && (w.hold || j.polls < 2) {
+		if j.polls++; j.outcome.State == bulk.Answered && (w.hold || j.slow && w.slow || j.polls < 2) {
 			out[i] = bulk.Outcome{State: bulk.Pending}
 			continue
 		}
@@ -350,6 +353,25 @@ func TestWhatIsRefusedForNowIsSentAgain(t *testing.T) {
 	b := w.batch(ours(), lines)
 	w.process(w.queue, w)
 	if b = w.ended(b.ID); b.Completed != 30 || b.Failed != 0 {
+		t.Errorf("got %+v", b)
+	}
+}
+
+// The first of what is in flight may be slower than all behind it.
+func TestSlowLinesDoNotHideThatOthersHaveEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slow = true
+	slow := ""
+	for i := range 3 {
+		slow += fmt.Sprintf("{\"custom_id\":\"s%d\",\"input\":\"slow\"}\n", i)
+	}
+	lines, _ := goodLines(20)
+	b := w.batch(ours(), slow+lines)
+	w.process(w.queue, w)
+	w.until(b.ID, "what the window lets in", func(b queue.Batch) bool { return b.Completed == 2*w.config.Window-3 })
+	w.set(func() { w.slow = false })
+	if b = w.ended(b.ID); b.Completed != 23 {
 		t.Errorf("got %+v", b)
 	}
 }
