@@ -3,6 +3,7 @@
 # make build  bin/ekiben
 # make chaos  faults on purpose, about six minutes; a part of test
 # make chaos-long DURATION=2h  the same for so long, and the mutants
+# make gpu-test  what needs a real NVIDIA GPU; says so if there is none
 # make bench  the benchmarks of docs/benchmarks.md, about ten minutes
 
 GO ?= go
@@ -11,7 +12,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 PYTHON := $(TOOLS)/python/bin/python
 GOVULNCHECK := $(TOOLS)/govulncheck-v1.9.0
 
-.PHONY: run build test check pytest race chaos chaos-long unit bench lint vuln tidy deps fmt
+.PHONY: run build test check pytest race chaos chaos-long unit gpu-test bench lint vuln tidy deps fmt
 
 run:
 	$(GO) build -o bin/sentiment ./examples/sentiment
@@ -60,6 +61,10 @@ chaos-long:
 # Quick: what needs no server is tested, the rest is skipped.
 unit:
 	$(GO) test ./...
+
+# Not part of test: most machines have no GPU.
+gpu-test:
+	GO="$(GO)" ./test/gpu.sh
 
 # The vulnerability database is on the network, so this is not part of test.
 vuln: $(GOVULNCHECK)

@@ -22,9 +22,11 @@ func (app App) command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	runners := runnersCommand()
+	runners.AddCommand(app.planCommand())
 	root.AddCommand(
 		app.serveCommand(), app.gatewayCommand(), app.workerCommand(), app.tasksCommand(),
-		callCommand(), jobsCommand(), batchesCommand(), runnersCommand(), queuesCommand(), schedulesCommand(), runtimeCommand(),
+		callCommand(), jobsCommand(), batchesCommand(), runners, queuesCommand(), schedulesCommand(), runtimeCommand(),
 	)
 	return root
 }

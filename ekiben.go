@@ -26,6 +26,7 @@ import (
 	"github.com/ekiben/ekiben/runnables/onnx"
 	"github.com/ekiben/ekiben/runnables/sentiment"
 	"github.com/ekiben/ekiben/runnables/sleep"
+	"github.com/ekiben/ekiben/worker/placement"
 )
 
 // App is all that a binary can do.
@@ -40,6 +41,10 @@ type App struct {
 
 	// Services are Go functions behind routes of the gateway.
 	Services []Service
+
+	// Strategies place the instances of runners that name them, for hardware that
+	// the default strategy does not know.
+	Strategies placement.Strategies
 }
 
 // Service is a named set of routes.

@@ -58,7 +58,9 @@ func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.
 	}
 	p := process{app: app, settings: s, options: o, queue: q, log: log, registry: newRegistry(), redis: own, hooks: hooks}
 	if o.worker {
-		if err := p.makeWorker(); err != nil {
+		p.hardware = lookAtHardware(ctx, log)
+		defer func() { err = errors.Join(err, p.hardware.close()) }()
+		if err := p.makeWorker(ctx); err != nil {
 			return err
 		}
 	}
@@ -132,7 +134,9 @@ type process struct {
 	gateway  *gateway.Gateway
 	listener net.Listener
 
-	worker *worker.Worker
+	// worker runs on hardware.
+	worker   *worker.Worker
+	hardware hardware
 
 	background *background
 
@@ -140,13 +144,21 @@ type process struct {
 	blobs *bulk.Store
 }
 
-func (p *process) makeWorker() error {
+func (p *process) makeWorker(ctx context.Context) error {
 	runners, err := p.app.runners(p.settings, p.options.only, p.log)
 	if err != nil {
 		return err
 	}
-	p.worker, err = worker.New(p.settings.Worker, worker.On(p.queue), p.app.Runnables, worker.Anywhere(runners...),
-		worker.Telemetry{Log: p.log, Metrics: p.registry})
+	layout, err := p.app.place(ctx, runners, p.hardware.machine)
+	if err != nil {
+		return err
+	}
+	logLayout(ctx, p.log, runners, layout)
+	if err := p.hardware.register(p.registry); err != nil {
+		return fmt.Errorf("metrics of GPUs: %w", err)
+	}
+	p.worker, err = worker.New(p.settings.Worker, worker.On(p.queue), p.app.Runnables, deployments(runners, layout),
+		worker.Telemetry{Log: p.log, Metrics: p.registry, Devices: p.hardware.devices})
 	return err
 }
 
