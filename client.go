@@ -206,15 +206,6 @@ func mediaTypeOf(file string) string {
 	}
 }
 
-func runnersCommand() *cobra.Command {
-	c := &cobra.Command{Use: "runners", Short: "Show the runners that a gateway knows"}
-	c.AddCommand(
-		question{use: "list", short: "List runners", path: "/v1/runners", table: runnersTable}.command(),
-		question{use: "show RUNNER", short: "Show a runner's methods and limits", path: "/v1/runners/%s", table: methodsTable}.command(),
-	)
-	return c
-}
-
 func addOutput(c *cobra.Command, format *string) {
 	c.Flags().StringVarP(format, "output", "o", "table", "table, json or yaml")
 }

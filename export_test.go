@@ -3,6 +3,9 @@ package ekiben
 import (
 	"context"
 	"io"
+	"log/slog"
+
+	"github.com/ekiben/ekiben/runnables"
 )
 
 // Execute runs a command line and returns what its command returns.
@@ -12,4 +15,9 @@ func Execute(ctx context.Context, out, errOut io.Writer, args ...string) error {
 	c.SetOut(out)
 	c.SetErr(errOut)
 	return c.ExecuteContext(ctx)
+}
+
+// RunnersOf are the runners of a binary with a runners file, only some if named.
+func (app App) RunnersOf(file string, only ...string) ([]runnables.Runner, error) {
+	return app.runners(Settings{Config: file}, only, slog.New(slog.DiscardHandler))
 }

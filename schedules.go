@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/ekiben/ekiben/internal/runnerfile"
@@ -20,7 +21,7 @@ func (p *process) newSchedules() (func(context.Context) error, error) {
 	if path == "" {
 		path = defaultFile
 	}
-	all, err := runnerfile.ReadSchedules(path)
+	all, err := runnerfile.ReadSchedules(path, os.LookupEnv)
 	if err != nil {
 		if p.settings.Config == "" && errors.Is(err, fs.ErrNotExist) {
 			return loop.Run, nil

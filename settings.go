@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,12 +13,10 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/ekiben/ekiben/gateway"
-	"github.com/ekiben/ekiben/internal/runnerfile"
 	"github.com/ekiben/ekiben/internal/variables"
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/queue/tasks"
 	"github.com/ekiben/ekiben/queue/tasks/bulk"
-	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/worker"
 )
 
@@ -153,70 +149,3 @@ func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
-
-// defaultFile is read if no runners file is named.
-const defaultFile = "ekiben.yaml"
-
-// runners returns the runners that the binary and the file define, those of
-// only if it is not empty.
-func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables.Runner, error) {
-	all := make([]runnables.Runner, 0, len(app.Runners))
-	for _, r := range app.Runners {
-		r = r.WithDefaults()
-		if err := r.Validate(); err != nil {
-			return nil, fmt.Errorf("a runner of this binary: %w", err)
-		}
-		if strings.HasPrefix(r.Name, runnables.ReservedPrefix) {
-			return nil, fmt.Errorf("runner %q of this binary: names that begin with %s are those of services", r.Name, runnables.ReservedPrefix)
-		}
-		all = append(all, r)
-	}
-	path := s.Config
-	if path == "" {
-		path = defaultFile
-	}
-	fromFile, warnings, err := runnerfile.Read(path)
-	if err != nil && (s.Config != "" || !errors.Is(err, fs.ErrNotExist)) {
-		return nil, err
-	}
-	for _, w := range warnings {
-		log.Warn("runners file", "runner", w.Runner, "warning", w.Message)
-	}
-	for _, r := range fromFile {
-		same := func(other runnables.Runner) bool { return other.Name == r.Name }
-		all = append(slices.DeleteFunc(all, same), r)
-	}
-	return app.choose(all, only)
-}
-
-// choose returns the runners named in only, or all, and checks that this binary
-// can run them.
-func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner, error) {
-	names := make([]string, len(all))
-	for i, r := range all {
-		names[i] = r.Name
-	}
-	for _, name := range only {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("there is no runner %q; there are: %s", name, strings.Join(names, ", "))
-		}
-	}
-	var chosen []runnables.Runner
-	for _, r := range all {
-		if len(only) > 0 && !slices.Contains(only, r.Name) {
-			continue
-		}
-		if _, ok := app.Runnables[r.Runnable]; !ok {
-			return nil, fmt.Errorf("runner %q: this binary has no runnable %q; it has: %s", r.Name, r.Runnable, strings.Join(app.kinds(), ", "))
-		}
-		chosen = append(chosen, r)
-	}
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no runners: name some in %s, or in the file that EKIBEN_CONFIG names, for example\n\n"+
-			"runners:\n  - name: hello\n    runnable: echo\n\nThis binary has the runnables %s", defaultFile, strings.Join(app.kinds(), ", "))
-	}
-	return chosen, nil
-}
-
-// kinds are the names of the runnables of this binary, sorted.
-func (app App) kinds() []string { return slices.Sorted(maps.Keys(app.Runnables)) }

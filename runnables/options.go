@@ -64,7 +64,9 @@ func (r Runner) Check() []*OptionError {
 
 // checkIdentity is about what the runner is.
 func (r Runner) checkIdentity(es *optionErrors) {
-	if err := ValidName(r.Name); err != nil {
+	if r.Name == "" {
+		es.add("name", " is missing")
+	} else if err := ValidName(r.Name); err != nil {
 		es.say("name", "%s", err)
 	}
 	if r.Runnable == "" {

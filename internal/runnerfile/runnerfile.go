@@ -1,199 +1,178 @@
 // Package runnerfile reads ekiben.yaml, the file that says which runners there
-// are. It is read strictly: a field that does not exist is an error with its
-// line.
+// are. It is read strictly: a field that does not exist is an error. Everything
+// that is wrong is reported at once, with its line.
+//
+// YAML becomes nodes that know where they are (read.go), in which variables are
+// replaced (variables.go) and from which structs are filled (decode.go, options.go,
+// forms.go). What is said of a runner in several places is put in layers
+// (layers.go). ekiben.schema.json is made from the structs, for editors.
 package runnerfile
 
 import (
-	"bytes"
-	"errors"
+	_ "embed"
 	"fmt"
-	"io"
 	"os"
-	"strings"
-	"time"
-
-	"github.com/goccy/go-yaml"
+	"path/filepath"
+	"reflect"
+	"slices"
 
 	"github.com/ekiben/ekiben/runnables"
 )
 
-// file is ekiben.yaml.
-type file struct {
-	Runners   []*entry         `yaml:"runners"`
-	Schedules []*scheduleEntry `yaml:"schedules"`
-}
+// Schema is the JSON schema of the file, for editors.
+//
+//go:embed ekiben.schema.json
+var schema []byte
 
-// entry is one runner in it. What is not given is nil, so that 0 can be told
-// from nothing.
-type entry struct {
-	Name                  string         `yaml:"name"`
-	Runnable              string         `yaml:"runnable"`
-	Init                  map[string]any `yaml:"init"`
-	CPU                   any            `yaml:"cpu"`
-	NvidiaGPU             any            `yaml:"nvidia_gpu"`
-	Replicas              *int           `yaml:"replicas"`
-	MaxBatchSize          *int           `yaml:"max_batch_size"`
-	MaxLatencyMS          *float64       `yaml:"max_latency_ms"`
-	Batching              string         `yaml:"batching"`
-	MaxQueue              *int           `yaml:"max_queue"`
-	MaxQueueBytes         *int64         `yaml:"max_queue_bytes"`
-	MaxConcurrency        int            `yaml:"max_concurrency"`
-	FromZero              bool           `yaml:"from_zero"`
-	Retry                 *retryEntry    `yaml:"retry"`
-	RunnableMethodConfigs []methodEntry  `yaml:"runnable_method_configs"`
-}
+// Schema returns the JSON schema (draft 2020-12) of the file, for editors.
+func Schema() []byte { return slices.Clone(schema) }
 
-type methodEntry struct {
-	Name         string   `yaml:"name"`
-	MethodName   string   `yaml:"method_name"`
-	MaxBatchSize *int     `yaml:"max_batch_size"`
-	MaxLatencyMS *float64 `yaml:"max_latency_ms"`
-}
+// Base is what a file builds on.
+type Base struct {
+	// Runners are those of the binary. What the file says of one overrides it option
+	// by option.
+	Runners []runnables.Runner
 
-type retryEntry struct {
-	Attempts     int    `yaml:"attempts"`
-	BackoffMS    *int64 `yaml:"backoff_ms"`
-	MaxBackoffMS *int64 `yaml:"max_backoff_ms"`
+	// Dir is the folder of the file, which [Read] knows: what the file says of file
+	// names is relative to it.
+	Dir string
+
+	// Env finds the variables that the file refers to, such as [os.LookupEnv]. If
+	// it is nil there are none.
+	Env Lookup
 }
 
 // Warning is something in the file that has no effect.
-type Warning struct{ Runner, Message string }
+type Warning struct {
+	// Runner is whose option it is, "" one of all runners.
+	Runner string
+	// Line is where it is.
+	Line int
+	// Message says what it is.
+	Message string
+}
 
-// Read reads and checks the runners in a file. The errors name everything that
-// is wrong, and where.
-func Read(path string) ([]runnables.Runner, []Warning, error) {
+// Read reads the runners in a file, checked and with their defaults: those of the
+// binary that the file does not mention, then those of the file. The error says
+// everything that is wrong, and where; it wraps [fs.ErrNotExist] if there is no
+// such file.
+func Read(path string, base Base) ([]runnables.Runner, []Warning, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("runners file: %w", err)
 	}
-	runners, warnings, err := Parse(data)
+	if base.Dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
+		return nil, nil, fmt.Errorf("runners file %s: %w", path, err)
+	}
+	all, warnings, err := Parse(data, base)
 	if err != nil {
 		return nil, nil, fmt.Errorf("runners file %s: %w", path, err)
 	}
-	return runners, warnings, nil
+	return all, warnings, nil
 }
 
 // Parse is [Read] of a file's content.
-func Parse(data []byte) ([]runnables.Runner, []Warning, error) {
-	f, err := decode(data)
+func Parse(data []byte, base Base) ([]runnables.Runner, []Warning, error) {
+	var fs faults
+	f, root, err := decode(data, base.Env, &fs, "runners", "runner_defaults", "schedules")
 	if err != nil {
 		return nil, nil, err
 	}
-	var runners []runnables.Runner
-	var warnings []Warning
-	_, err = f.schedules()
-	errs := []error{err}
-	seen := map[string]bool{}
-	for i, e := range f.Runners {
-		if e == nil {
-			errs = append(errs, fmt.Errorf("runner %d is empty", i+1))
-			continue
-		}
-		r, err := e.runner()
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if seen[r.Name] {
-			errs = append(errs, fmt.Errorf("runner %q is there twice", r.Name))
-		}
-		seen[r.Name] = true
-		if e.CPU != nil || e.NvidiaGPU != nil {
-			warnings = append(warnings, Warning{r.Name, "cpu and nvidia_gpu are read and not yet acted on; replicas sets the number of instances"})
-		}
-		runners = append(runners, r)
+	f.schedules(&fs)
+	defaults := layer{options: f.RunnerDefaults}
+	if d, ok := root.field("runner_defaults"); ok {
+		defaults.node = d.value
 	}
-	if err := errors.Join(errs...); err != nil {
+	said := append([]layer{defaults, f.Runners.shared}, f.Runners.all...)
+	var warnings []Warning
+	for _, l := range said {
+		l.twice(&fs)
+		warnings = append(warnings, l.warnings()...)
+	}
+	var all []runnables.Runner
+	for _, r := range base.Runners {
+		if !slices.ContainsFunc(f.Runners.all, func(l layer) bool { return l.name == r.Name }) {
+			r = layers{}.over(r)
+			for _, e := range r.Check() {
+				fs.add(place{}, "runner %q of this binary: %s", r.Name, e)
+			}
+			all = append(all, r)
+		}
+	}
+	known := fs.places()
+	for _, l := range f.Runners.all {
+		all = append(all, layers{defaults, f.Runners.shared, l}.runner(base, known, &fs))
+	}
+	if err := fs.err(); err != nil {
 		return nil, nil, err
 	}
-	return runners, warnings, nil
+	return all, warnings, nil
 }
 
-// decode reads the file, strictly.
-func decode(data []byte) (file, error) {
-	var f file
-	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
-	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return file{}, fmt.Errorf("%s", yaml.FormatError(err, false, true))
+// decode reads sections of the file, and in the others nothing.
+func decode(data []byte, env Lookup, fs *faults, sections ...string) (file, *node, error) {
+	root, err := read(data, fs)
+	if err != nil {
+		return file{}, nil, err
 	}
-	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return file{}, errors.New("there is a second document, after ---; the file must have one")
+	if env == nil {
+		env = func(string) (string, bool) { return "", false }
 	}
-	return f, nil
-}
-
-func (e entry) runner() (runnables.Runner, error) {
-	r := runnables.Runner{
-		Name: e.Name, Runnable: e.Runnable, Init: e.Init, Batching: runnables.BatchPolicy(e.Batching), FromZero: e.FromZero,
-		MaxConcurrency: e.MaxConcurrency,
-	}
-	var errs []error
-	positive(&errs, "replicas", e.Replicas, &r.Replicas)
-	positive(&errs, "max_batch_size", e.MaxBatchSize, &r.MaxBatchSize)
-	positive(&errs, "max_queue", e.MaxQueue, &r.MaxQueue)
-	positive(&errs, "max_queue_bytes", e.MaxQueueBytes, &r.MaxQueueBytes)
-	latency(&errs, e.MaxLatencyMS, &r.MaxLatency)
-	r.Retry = e.Retry.policy(&errs)
-	if strings.HasPrefix(e.Name, runnables.ReservedPrefix) {
-		errs = append(errs, fmt.Errorf("names that begin with %s are those of services", runnables.ReservedPrefix))
-	}
-	for _, m := range e.RunnableMethodConfigs {
-		limits := runnables.MethodLimits{Name: m.Name}
-		if limits.Name == "" {
-			limits.Name = m.MethodName
+	for _, f := range root.fields {
+		if slices.Contains(sections, f.key) {
+			expand(f.value, env, fs)
+		} else if slices.Contains([]string{"runners", "runner_defaults", "schedules"}, f.key) {
+			*f.value = node{at: f.value.at}
 		}
-		positive(&errs, "max_batch_size of method "+limits.Name, m.MaxBatchSize, &limits.MaxBatchSize)
-		latency(&errs, m.MaxLatencyMS, &limits.MaxLatency)
-		r.Methods = append(r.Methods, limits)
 	}
-	r = r.WithDefaults()
-	if len(errs) > 0 {
-		return r, fmt.Errorf("runner %q: %w", e.Name, errors.Join(errs...))
+	var f file
+	if !root.null() {
+		decoder{fs}.into(reflect.ValueOf(&f).Elem(), option{at: root.at}, root)
 	}
-	return r, r.Validate()
+	return f, root, nil
 }
 
-func (e *retryEntry) policy(errs *[]error) runnables.RetryPolicy {
-	if e == nil {
-		return runnables.RetryPolicy{}
+// runner is the runner that the last layer names, on what the binary has of it.
+// What is wrong is noted, unless there is a fault known in the same place.
+func (ls layers) runner(base Base, known map[place]bool, fs *faults) runnables.Runner {
+	own := ls[len(ls)-1]
+	var under runnables.Runner
+	for _, r := range base.Runners {
+		if r.Name == own.name {
+			under = r
+		}
 	}
-	p := runnables.RetryPolicy{Attempts: e.Attempts}
+	r := ls.over(under)
+	if slices.ContainsFunc(ls, layer.namesFiles) {
+		r.Dir = base.Dir
+	}
+	for _, e := range r.Check() {
+		at, itsOwn := ls.where(e.Option)
+		switch {
+		case known[at]:
+		case !itsOwn:
+			fs.add(at, "%s", e) // what they share, so once
+		default:
+			fs.add(at, "runner %q: %s", own.name, e)
+		}
+	}
+	return r
+}
+
+// warnings are about what a layer says in vain.
+func (l layer) warnings() []Warning {
+	var all []Warning
 	for _, f := range []struct {
-		name  string
-		given *int64
-		into  *time.Duration
-	}{{"backoff_ms", e.BackoffMS, &p.Backoff}, {"max_backoff_ms", e.MaxBackoffMS, &p.MaxBackoff}} {
-		ms := int64(0)
-		positive(errs, "retry: "+f.name, f.given, &ms)
-		*f.into = time.Duration(min(ms, mostMS+1)) * time.Millisecond // beyond it Validate says no
+		name, message string
+		given         bool
+	}{
+		{"logging", "logging has no effect: EKIBEN_LOG_LEVEL and EKIBEN_LOG_FORMAT say what is logged, of all runners", l.Logging != nil},
+		{"metrics", "metrics has no effect: there are always all of them", l.Metrics != nil},
+	} {
+		if f.given {
+			at, _ := l.node.find(f.name)
+			all = append(all, Warning{l.name, at.line, f.message})
+		}
 	}
-	return p
-}
-
-// mostMS is the longest time in the file, a day.
-const mostMS = 24 * 60 * 60 * 1000
-
-func positive[T int | int64](errs *[]error, name string, given, into *T) {
-	if given == nil {
-		return
-	}
-	if *given < 1 {
-		*errs = append(*errs, fmt.Errorf("%s is %d, want at least 1", name, *given))
-	}
-	*into = *given
-}
-
-// latency reads milliseconds; 0 means not to wait.
-func latency(errs *[]error, ms *float64, into *time.Duration) {
-	if ms == nil {
-		return
-	}
-	if !(*ms >= 0 && *ms <= mostMS) {
-		*errs = append(*errs, fmt.Errorf("max_latency_ms is %v, want 0 to %d", *ms, mostMS))
-		return
-	}
-	*into = time.Duration(*ms * float64(time.Millisecond))
-	if *into == 0 {
-		*into = -1
-	}
+	return all
 }

@@ -13,27 +13,51 @@ import (
 
 // scheduleEntry is one schedule in the file.
 type scheduleEntry struct {
-	Name     string      `yaml:"name"`
-	Runner   string      `yaml:"runner"`
-	Method   string      `yaml:"method"`
-	Cron     string      `yaml:"cron"`
-	TimeZone string      `yaml:"time_zone"`
-	Input    any         `yaml:"input"`
-	Timeout  string      `yaml:"timeout"`
-	Priority string      `yaml:"priority"`
-	Retry    *retryEntry `yaml:"retry"`
-	Missed   string      `yaml:"missed"`
-	Paused   bool        `yaml:"paused"`
+	// Name identifies the schedule, as that of a runner; at most 1000 schedules.
+	Name string `yaml:"name" required:"true"`
+
+	// Runner is whose method is run.
+	Runner string `yaml:"runner" required:"true"`
+
+	// Method is what is run. While nobody knows it the tick waits.
+	Method string `yaml:"method" required:"true"`
+
+	// Cron is minute, hour, day of the month, month, day of the week; or `@hourly`,
+	// `@daily`, `@weekly`, `@monthly`, `@yearly`; or `@every` with whole seconds, which
+	// ticks at the multiples of that since 1970 UTC.
+	Cron string `yaml:"cron" required:"true"`
+
+	// TimeZone is the IANA name of the zone that `cron` is meant in.
+	TimeZone string `yaml:"time_zone" default:"UTC"`
+
+	// Input is the body of the call as JSON, at most 256 KiB.
+	Input any `yaml:"input" default:"{}"`
+
+	// Timeout is how long a job may take, such as `30s`.
+	Timeout string `yaml:"timeout" default:"the gateway's"`
+
+	// Priority is `high`, `normal` or `low`.
+	Priority string `yaml:"priority" default:"normal" enum:"high|normal|low"`
+
+	// Retry is as that of runners, with at least one attempt.
+	Retry *retryEntry `yaml:"retry" default:"the runner's"`
+
+	// Missed is what is run of ticks that are more than 10 seconds late: `skip` none;
+	// `once` the latest, unless a tick is on time; `all` the latest 100.
+	Missed string `yaml:"missed" default:"once" enum:"skip|once|all"`
+
+	// Paused schedules do not tick; what passes meanwhile is not missed.
+	Paused bool `yaml:"paused" default:"false"`
 }
 
-// ReadSchedules reads and checks the schedules in a file. The errors name
-// everything that is wrong with them.
-func ReadSchedules(path string) ([]queue.Schedule, error) {
+// ReadSchedules reads and checks the schedules in a file, with the variables that
+// env finds in them. The error says everything that is wrong with them.
+func ReadSchedules(path string, env Lookup) ([]queue.Schedule, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("runners file: %w", err)
 	}
-	all, err := ParseSchedules(data)
+	all, err := ParseSchedules(data, env)
 	if err != nil {
 		return nil, fmt.Errorf("runners file %s: %w", path, err)
 	}
@@ -41,41 +65,39 @@ func ReadSchedules(path string) ([]queue.Schedule, error) {
 }
 
 // ParseSchedules is [ReadSchedules] of a file's content.
-func ParseSchedules(data []byte) ([]queue.Schedule, error) {
-	f, err := decode(data)
+func ParseSchedules(data []byte, env Lookup) ([]queue.Schedule, error) {
+	var fs faults
+	f, _, err := decode(data, env, &fs, "schedules")
 	if err != nil {
 		return nil, err
 	}
-	return f.schedules()
-}
-
-func (f file) schedules() ([]queue.Schedule, error) {
-	all := make([]queue.Schedule, 0, len(f.Schedules))
-	var errs []error
-	seen := map[string]bool{}
-	for i, e := range f.Schedules {
-		if e == nil {
-			errs = append(errs, fmt.Errorf("schedule %d is empty", i+1))
-			continue
-		}
-		s, err := e.schedule()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("schedule %q: %w", e.Name, err))
-			continue
-		}
-		if seen[s.Name] {
-			errs = append(errs, fmt.Errorf("schedule %q is there twice", s.Name))
-		}
-		seen[s.Name] = true
-		all = append(all, s)
-	}
-	if len(all) > queue.MaxSchedules {
-		errs = append(errs, fmt.Errorf("there are %d schedules, want at most %d", len(all), queue.MaxSchedules))
-	}
-	if err := errors.Join(errs...); err != nil {
+	all := f.schedules(&fs)
+	if err := fs.err(); err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+// schedules are those of the file. What is wrong with them is noted.
+func (f file) schedules(fs *faults) []queue.Schedule {
+	all := make([]queue.Schedule, 0, len(f.Schedules.all))
+	seen := map[string]bool{}
+	for i, e := range f.Schedules.all {
+		at := f.Schedules.at[i]
+		if seen[e.Name] {
+			fs.add(at, "schedule %q is there twice", e.Name)
+		}
+		seen[e.Name] = true
+		s, err := e.schedule()
+		if err != nil {
+			fs.add(at, "schedule %q: %s", e.Name, err)
+		}
+		all = append(all, s)
+	}
+	if len(all) > queue.MaxSchedules {
+		fs.add(place{}, "there are %d schedules, want at most %d", len(all), queue.MaxSchedules)
+	}
+	return all
 }
 
 func (e scheduleEntry) schedule() (queue.Schedule, error) {
@@ -83,18 +105,19 @@ func (e scheduleEntry) schedule() (queue.Schedule, error) {
 		Name: e.Name, Runner: e.Runner, Method: e.Method, Cron: e.Cron, TimeZone: e.TimeZone,
 		Timeout: e.Timeout, Priority: e.Priority, Missed: e.Missed, Paused: e.Paused,
 	}
+	var errs []error
 	if e.Input != nil {
 		raw, err := json.Marshal(e.Input)
 		if err != nil {
-			return queue.Schedule{}, fmt.Errorf("input cannot be written as JSON: %w", err)
+			errs = append(errs, fmt.Errorf("input cannot be written as JSON: %w", err))
 		}
 		d.Input = raw
 	}
-	var errs []error
 	if e.Retry != nil {
-		d.Retry = &runnables.RetrySpec{Attempts: e.Retry.Attempts}
-		positive(&errs, "retry: backoff_ms", e.Retry.BackoffMS, &d.Retry.BackoffMS)
-		positive(&errs, "retry: max_backoff_ms", e.Retry.MaxBackoffMS, &d.Retry.MaxBackoffMS)
+		d.Retry = &runnables.RetrySpec{}
+		set(&d.Retry.Attempts, e.Retry.Attempts)
+		set(&d.Retry.BackoffMS, e.Retry.BackoffMS)
+		set(&d.Retry.MaxBackoffMS, e.Retry.MaxBackoffMS)
 	}
 	s, err := d.Schedule()
 	return s, errors.Join(append(errs, err)...)

@@ -26,7 +26,7 @@ schedules:
     missed: all
     paused: true
   - {name: short, runner: r, method: m, cron: "@every 90s"}
-`))
+`), nil)
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)
 	}
@@ -52,8 +52,8 @@ schedules:
   - {name: c, runner: r, method: m, cron: "@daily"}
   -
 `
-	_, err := runnerfile.ParseSchedules([]byte(file))
-	_, _, both := runnerfile.Parse([]byte(file))
+	_, err := runnerfile.ParseSchedules([]byte(file), nil)
+	_, _, both := runnerfile.Parse([]byte(file), runnerfile.Base{})
 	if err == nil || both == nil {
 		t.Fatal(err, both)
 	}
@@ -73,11 +73,11 @@ schedules:
 		"unknown":  "schedule: []",
 		"mismatch": "schedules: {a: b}",
 	} {
-		if _, err := runnerfile.ParseSchedules([]byte(file)); err == nil {
+		if _, err := runnerfile.ParseSchedules([]byte(file), nil); err == nil {
 			t.Errorf("%s: %s was taken", word, file)
 		}
 	}
-	if _, err := runnerfile.ReadSchedules("nowhere/ekiben.yaml"); err == nil {
+	if _, err := runnerfile.ReadSchedules("nowhere/ekiben.yaml", nil); err == nil {
 		t.Error("a file that is not there was read")
 	}
 }

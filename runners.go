@@ -1,0 +1,80 @@
+package ekiben
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/ekiben/ekiben/internal/runnerfile"
+	"github.com/ekiben/ekiben/runnables"
+)
+
+// defaultFile is read if no runners file is named.
+const defaultFile = "ekiben.yaml"
+
+// runners returns the runners that the binary and the file define, those of
+// only if it is not empty. What the file says of a runner of the binary overrides
+// it option by option.
+func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables.Runner, error) {
+	for i, r := range app.Runners {
+		if err := runnables.Reserved(r.Name); err != nil {
+			return nil, fmt.Errorf("a runner of this binary: %w", err)
+		}
+		if slices.ContainsFunc(app.Runners[:i], func(other runnables.Runner) bool { return other.Name == r.Name }) {
+			return nil, fmt.Errorf("a runner of this binary: name %q is there twice", r.Name)
+		}
+	}
+	path := s.Config
+	if path == "" {
+		path = defaultFile
+	}
+	base := runnerfile.Base{Runners: app.Runners, Env: os.LookupEnv}
+	all, warnings, err := runnerfile.Read(path, base)
+	if s.Config == "" && errors.Is(err, fs.ErrNotExist) {
+		all, warnings, err = runnerfile.Parse(nil, base)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		log.Warn("runners file", "runner", w.Runner, "line", w.Line, "warning", w.Message)
+	}
+	return app.choose(all, only)
+}
+
+// choose returns the runners named in only, or all, and checks that this binary
+// can run them.
+func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner, error) {
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = r.Name
+	}
+	for _, name := range only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("there is no runner %q; there are: %s", name, strings.Join(names, ", "))
+		}
+	}
+	var chosen []runnables.Runner
+	for _, r := range all {
+		if len(only) > 0 && !slices.Contains(only, r.Name) {
+			continue
+		}
+		if _, ok := app.Runnables.Of(r); !ok {
+			return nil, fmt.Errorf("runner %q: this binary has no runnable %q; it has: %s", r.Name, r.Runnable, strings.Join(app.kinds(), ", "))
+		}
+		chosen = append(chosen, r)
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no runners: name some in %s, or in the file that EKIBEN_CONFIG names, for example\n\n"+
+			"runners:\n  - name: hello\n    runnable: echo\n\nThis binary has the runnables %s", defaultFile, strings.Join(app.kinds(), ", "))
+	}
+	return chosen, nil
+}
+
+// kinds are the names of the runnables of this binary, sorted.
+func (app App) kinds() []string { return slices.Sorted(maps.Keys(app.Runnables)) }
