@@ -124,6 +124,7 @@ func TestOutputsThatAreNotDeclaredAreChecked(t *testing.T) {
 		{single, []tensor.Tensor{integers(t), texts(t, "1", "2", "3")}, ""},
 		{predict(), nil, `method "predict" returned no outputs, want at least one`},
 		{single, []tensor.Tensor{}, "returned no outputs"},
+		{predict(), slices.Repeat([]tensor.Tensor{integers(t, 2)}, tensor.MaxNamed+1), "outputs, want at most"},
 		{predict(), []tensor.Tensor{integers(t, 3)}, `output "result" of method "predict" has 3 rows for 2 rows of input`},
 		{predict(), []tensor.Tensor{integers(t, 2), integers(t)}, `output "result_1" of method "predict" has shape [], which has no batch dimension 0`},
 		{predict(), []tensor.Tensor{texts(t, "1", "two")}, `output "result" of method "predict" has element 1 that is not one JSON document`},

@@ -78,7 +78,7 @@ func orderInputs(sig Signature, inputs []tensor.Named) (ordered []tensor.Tensor,
 // CheckOutputs checks what a method returned for inputs of so many rows. Errors
 // wrap [ErrOutput], and [ErrOutputLength] where an output has another number of
 // rows than the inputs. A method that has not declared its outputs must return at
-// least one; what they may be, [Signature.OutputSpecs] says.
+// least one and at most [tensor.MaxNamed]; what they may be, [Signature.OutputSpecs] says.
 func CheckOutputs(sig Signature, outputs []tensor.Tensor, rows int) error {
 	specs := sig.OutputSpecs(len(outputs))
 	switch {
@@ -86,6 +86,8 @@ func CheckOutputs(sig Signature, outputs []tensor.Tensor, rows int) error {
 		return fmt.Errorf("%w: method %q returned %d outputs, want %d", ErrOutput, sig.Name, len(outputs), len(specs))
 	case len(outputs) == 0:
 		return fmt.Errorf("%w: method %q returned no outputs, want at least one", ErrOutput, sig.Name)
+	case len(outputs) > tensor.MaxNamed:
+		return fmt.Errorf("%w: method %q returned %d outputs, want at most %d", ErrOutput, sig.Name, len(outputs), tensor.MaxNamed)
 	}
 	for i, spec := range specs {
 		if fault := spec.check(outputs[i], sig.batchDim(sig.BatchDim.Out)); fault != "" {

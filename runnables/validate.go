@@ -91,6 +91,9 @@ func (s Signature) Validate() error {
 // is none.
 func validateValues(what string, values []ValueSpec, batchDim int) []error {
 	var errs []error
+	if len(values) > tensor.MaxNamed {
+		errs = append(errs, fmt.Errorf("has %d %ss, want at most %d", len(values), what, tensor.MaxNamed))
+	}
 	seen := map[string]bool{}
 	for _, v := range values {
 		if seen[v.Name] {

@@ -23,6 +23,7 @@ func TestSignaturesThatCannotBeServedAreRefused(t *testing.T) {
 		"shape is [-1], but that of ANY is the caller's":      func(s *runnables.Signature) { s.Inputs[1].DType, s.Inputs[1].Content = tensor.Any, "" },
 		`content is "text", want "json" or nothing for ANY`:   func(s *runnables.Signature) { s.Inputs[1].DType, s.Inputs[1].Shape = tensor.Any, nil },
 		`argument "label" is there twice`:                     func(s *runnables.Signature) { s.Inputs[2].Name = "label" },
+		"has 65 outputs, want at most 64":                     func(s *runnables.Signature) { s.Outputs = make([]runnables.ValueSpec, 65) },
 		`output "note" is there twice`:                        func(s *runnables.Signature) { s.Outputs[0].Name = "note" },
 		"printable UTF-8":                                     func(s *runnables.Signature) { s.Inputs[0].Name = "" },
 		`argument "a b": name`:                                func(s *runnables.Signature) { s.Inputs[0].Name = "a b" },
