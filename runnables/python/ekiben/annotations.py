@@ -172,19 +172,24 @@ def _name(annotation: type) -> str:
 def outputs_of(annotation: Any, batchable: bool) -> Optional[list[Value]]:
     """The outputs that a return annotation declares, or None where it says nothing
     that could be relied on."""
-    annotation = _plain(annotation)
-    if annotation in (EMPTY, Any, object, tuple) or typing.get_origin(annotation) in _UNIONS:
-        return None
     if typing.get_origin(annotation) is tuple:
         args = typing.get_args(annotation)
         if not args or args[-1] is Ellipsis:
             return None
-        values = [value_of(arg, batchable) for arg in args]
-        return None if None in values else values  # type: ignore[return-value]
+    else:
+        args = (annotation,)
+    values = [_output_of(arg, batchable) for arg in args]
+    return None if None in values else values  # type: ignore[return-value]
+
+
+def _output_of(annotation: Any, batchable: bool) -> Optional[Value]:
+    """The kind of one output. Iterators are a list or not, and None has no type."""
+    annotation = annotation if typing.get_origin(annotation) in _UNIONS else _plain(annotation)
+    if annotation in (EMPTY, Any, object, tuple) or typing.get_origin(annotation) in _UNIONS:
+        return None
     if typing.get_origin(annotation) in (collections.abc.Iterable, collections.abc.Collection):
         return None
-    value = value_of(annotation, batchable)
-    return None if value is None else [value]
+    return value_of(annotation, batchable)
 
 
 def resolve(annotation: Any, func: Callable[..., Any], cls: type) -> Any:

@@ -30,6 +30,10 @@ from .regions import Regions
 from .runnable import resources_of
 
 
+# They are sent to groups of processes, and are for the worker.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 class StartError(Exception):
     """No instance could be made, for a reason of PROTOCOL.md."""
 
@@ -48,16 +52,28 @@ def connect() -> Channel:
         os.set_inheritable(number, False)
     connection = socket.socket(fileno=fd)
     connection.setblocking(True)
-    os.register_at_fork(after_in_child=lambda: _forked(connection))
+    _release_forks(connection)
     return Channel(connection, Regions(regions))
 
 
-def _forked(connection: socket.socket) -> None:
-    """A process that the runnable forks has no part in the channel, and is to end
-    when it is told to."""
-    connection.close()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _release_forks(connection: socket.socket) -> None:
+    """A process that the runnable forks has no part in the channel, and ends when
+    it is told to, even if that is told before it runs its first line."""
+    masks: list[Any] = []
+
+    def before() -> None:
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS))
+
+    def parent() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def child() -> None:
+        connection.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        parent()
+
+    os.register_at_fork(before=before, after_in_parent=parent, after_in_child=child)
 
 
 def settle() -> None:
@@ -70,7 +86,7 @@ def settle() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -11,10 +12,13 @@ import numpy as np
 from . import wire
 from .dtypes import BYTES, NUMPY, SIZES, Tensor
 from .errors import OutputError, ProtocolError
-from .regions import Region, Regions, align, write
+from .regions import Regions, align, write
 
 # Frames up to this size are sent with one system call.
 JOINED = 256 << 10
+
+# How numpy calls the byte order that numbers do not have here.
+FOREIGN_ORDER = ">" if sys.byteorder == "little" else "="
 
 Input = Union[None, "np.ndarray[Any, Any]", "Items"]
 """An argument as it arrived: left out, an array, or BYTES. bfloat16 is an array of
@@ -44,7 +48,7 @@ class Call:
         self.inputs = inputs
 
 
-class BFloat16(np.ndarray):  # type: ignore[type-arg]
+class BFloat16(np.ndarray):
     """The bits of bfloat16 numbers, which numpy does not know, as uint16."""
 
 
@@ -116,21 +120,20 @@ class Channel:
         end, kind, number = frame
         if kind != wire.CALL:
             raise ProtocolError(f"a frame of kind {kind} came in place of a CALL")
-        payload = wire.parse_payload(self._buffer, end)
-        position = payload.data
+        method, rows, slot, tensors, position = wire.parse_payload(self._buffer, end)
         inputs: list[Input] = []
-        for header in payload.tensors:
-            if header.flags & wire.LEFT_OUT:
+        for code, shape, flags, offset, size in tensors:
+            if not flags:
+                inputs.append(view(code, shape, self._buffer, position, size))
+                position += size
+            elif flags & wire.LEFT_OUT:
                 inputs.append(None)
-            elif header.flags & wire.IN_REGION:
+            else:
                 if self._regions.inputs is None:
                     raise ProtocolError("a tensor is in a region, and there is none")
-                memory = self._regions.inputs.memory(header.offset + header.size)
-                inputs.append(_view(header, memory, header.offset))
-            else:
-                inputs.append(_view(header, self._buffer, position))
-                position += header.size
-        return Call(number, payload.method, payload.rows, payload.slot, inputs)
+                memory = self._regions.inputs.memory(offset + size)
+                inputs.append(view(code, shape, memory, offset, size))
+        return Call(number, method, rows, slot, inputs)
 
     def send_json(self, kind: int, call: int, message: dict[str, Any]) -> None:
         """Sends READY, FAILED or ERROR."""
@@ -138,22 +141,22 @@ class Channel:
 
     def send_result(self, call: Call, outputs: list[Tensor], tail: bytes = b"") -> None:
         """Answers a call. What is large goes into the region of the call's slot."""
-        slot = wire.NO_SLOT
+        offsets: dict[int, int] = {}
+        if call.slot != wire.NO_SLOT:
+            offsets = self._write_region(call.slot, outputs)
         headers: list[wire.TensorHeader] = []
         inline: list[Any] = []
         size = 0
-        if call.slot != wire.NO_SLOT and any(out.size >= wire.REGION_FROM for out in outputs):
-            slot = call.slot
-            offsets = _write_region(self._regions.output(slot), outputs)
         for i, (code, shape, data, nbytes) in enumerate(outputs):
             if len(shape) > wire.MAX_RANK:
                 raise OutputError(f"output {i} has {len(shape)} dimensions, at most {wire.MAX_RANK}")
-            if slot != wire.NO_SLOT and nbytes >= wire.REGION_FROM:
-                headers.append(wire.TensorHeader(code, shape, wire.IN_REGION, offsets[i], nbytes))
+            if i in offsets:
+                headers.append((code, shape, wire.IN_REGION, offsets[i], nbytes))
                 continue
-            headers.append(wire.TensorHeader(code, shape, 0, 0, nbytes))
+            headers.append((code, shape, 0, 0, nbytes))
             inline.append(_bytes(data))
             size += nbytes
+        slot = call.slot if offsets else wire.NO_SLOT
         try:
             head = wire.pack_payload(wire.RESULT, call.id, (0, call.rows, slot), headers, size, tail)
         except ValueError as exc:
@@ -164,32 +167,32 @@ class Channel:
         for part in (head, *inline, tail):
             self._socket.sendall(part)
 
-
-def _write_region(region: Region, outputs: list[Tensor]) -> dict[int, int]:
-    """Writes the large outputs one after the other: the offset of each."""
-    offsets = {}
-    end = 0
-    for i, out in enumerate(outputs):
-        if out.size >= wire.REGION_FROM:
-            offsets[i] = align(end)
-            end = offsets[i] + out.size
-    memory = region.room(end)
-    for i, offset in offsets.items():
-        write(memory, offset, outputs[i].data)
-    return offsets
+    def _write_region(self, slot: int, outputs: list[Tensor]) -> dict[int, int]:
+        """Writes the large outputs one after the other: the offset of each."""
+        offsets: dict[int, int] = {}
+        end = 0
+        for i, out in enumerate(outputs):
+            if out.size >= wire.REGION_FROM:
+                offsets[i] = align(end)
+                end = offsets[i] + out.size
+        if offsets:
+            memory = self._regions.output(slot).room(end)
+            for i, offset in offsets.items():
+                write(memory, offset, outputs[i].data)
+        return offsets
 
 
 def _bytes(data: Any) -> Any:
     """Data as it goes over the wire: row-major, little-endian."""
     if not isinstance(data, np.ndarray):
         return data
-    little = data.dtype.newbyteorder("<")
-    return data.astype(little, copy=False).tobytes()
+    if data.dtype.byteorder == FOREIGN_ORDER:
+        data = data.byteswap()
+    return data.tobytes()
 
 
-def _view(header: wire.TensorHeader, memory: Any, offset: int) -> Input:
+def view(code: int, shape: tuple[int, ...], memory: Any, offset: int, size: int) -> Input:
     """A tensor as an array on the memory that it arrived in, or its elements."""
-    code, shape, _, _, size = header
     if code == BYTES:
         return Items(_items(memory, offset, size, shape), shape)
     dtype = NUMPY.get(code)

@@ -98,7 +98,8 @@ def bfloat16() -> np.dtype[Any]:
         import ml_dtypes
     except ImportError:
         raise InputError("numpy has no bfloat16: send FP32, or install ml_dtypes where the runner lives") from None
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def parse(dtype: Any) -> int:

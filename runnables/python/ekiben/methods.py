@@ -185,7 +185,7 @@ class Method:
         if self.outputs is None:
             if not values:
                 raise OutputError(f"{self.name} returned an empty tuple, want at least one output")
-            return [(name, _UNDECLARED) for name in output_names(len(values))]
+            return _ONE if len(values) == 1 else [(name, _UNDECLARED) for name in output_names(len(values))]
         if len(values) != len(self.outputs):
             raise OutputError(f"{self.name} returned {len(values)} outputs, {len(self.outputs)} are declared")
         return self.outputs
@@ -200,6 +200,8 @@ class Method:
 
 
 _UNDECLARED = Value()
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+_ONE = [("result", _UNDECLARED)]
 
 
 def output_names(count: int) -> list[str]:
@@ -244,7 +246,7 @@ def _parameters(func: Callable[..., Any]) -> tuple[list[inspect.Parameter], Any]
     if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
         raise SignatureError("it takes no self")
     for parameter in parameters:
-        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(parameter.kind)
+        stars = _STARS.get(parameter.kind)
         if stars:
             raise SignatureError(
                 f"{stars}{parameter.name} could be anything: name the arguments, "

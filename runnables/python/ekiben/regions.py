@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -22,20 +22,20 @@ class Region:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._size = 0
-        self._memory: Any = None
+        self._memory: Optional[mmap.mmap] = None
 
     def memory(self, end: int) -> mmap.mmap:
         """The mapping, of end bytes or more, which the parent says there are."""
-        if end > self._size:
+        if self._memory is None or end > self._size:
             size = os.fstat(self._fd).st_size
             if end > size:
                 raise ProtocolError(f"a tensor ends at {end} in a region of {size} bytes")
-            self._map(size)
+            return self._map(size)
         return self._memory
 
     def room(self, end: int) -> mmap.mmap:
         """The mapping, of end bytes or more; the region is made longer if it must."""
-        if end > self._size:
+        if self._memory is None or end > self._size:
             size = os.fstat(self._fd).st_size
             if end > size:
                 size = -(-max(end, size + size // 4) // STEP) * STEP
@@ -43,15 +43,16 @@ class Region:
                     os.ftruncate(self._fd, size)
                 except OSError as exc:
                     raise MemoryError(f"no room for outputs of {end} bytes: {exc}") from exc
-            self._map(size)
+            return self._map(size)
         return self._memory
 
-    def _map(self, size: int) -> None:
+    def _map(self, size: int) -> mmap.mmap:
         try:
             self._memory = mmap.mmap(self._fd, size)  # shared, readable and writable
         except OSError as exc:
             raise MemoryError(f"cannot map {size} bytes of shared memory: {exc}") from exc
         self._size = size
+        return self._memory
 
 
 class Regions:

@@ -51,7 +51,7 @@ class RunnableMethod:
     def __get__(self, instance: Any, owner: Optional[type] = None) -> Any:
         if instance is None:
             return self
-        return self.func.__get__(instance, owner)  # type: ignore[attr-defined]
+        return self.func.__get__(instance, owner)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function; the first argument is the instance."""

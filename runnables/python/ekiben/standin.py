@@ -46,7 +46,7 @@ class Loader(importlib.abc.Loader):
         return StandIn(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        contents = {
+        contents: dict[str, dict[str, Any]] = {
             NAME: {
                 "Runnable": Runnable,
                 "Runner": Runner,
@@ -63,9 +63,7 @@ class Loader(importlib.abc.Loader):
                 importlib.import_module(f"{NAME}.{name}")
 
 
-_DESCRIPTORS = (
-    "Text JSON NumpyNdarray PandasDataFrame PandasSeries Image File Multipart IODescriptor from_sample"
-).split()
+_DESCRIPTORS = ("Text", "JSON", "NumpyNdarray", "PandasDataFrame", "PandasSeries", "Image", "File", "Multipart")
 
 
 class StandIn(ModuleType):

@@ -114,18 +114,18 @@ class TensorValue(Value):
 
     def encode(self, value: Any, rows: Optional[int]) -> Tensor:
         array = undeclared.as_array(value)
-        if array is None:
-            array = np.asarray(value)
         if not isinstance(array, Tensor):
-            array = of_array(self._as_declared(array))
+            array = of_array(self._as_declared(np.asarray(value) if array is None else array))
         if array is None or array.code != self._code:
-            raise OutputError(f"a value was returned that is not {self.datatype}, as declared")
-        shape = array.shape
+            raise OutputError(f"a {type(value).__name__} was returned that is not {self.datatype}, as declared")
+        tensor: Tensor = array
         assert self.shape is not None
-        fits = len(shape) == len(self.shape) and all(want in (-1, have) for want, have in zip(self.shape, shape))
+        fits = len(tensor.shape) == len(self.shape) and all(
+            want in (-1, have) for want, have in zip(self.shape, tensor.shape)
+        )
         if not fits:
-            raise OutputError(f"has shape {list(shape)}, declared is {list(self.shape)}")
-        return array
+            raise OutputError(f"has shape {list(tensor.shape)}, declared is {list(self.shape)}")
+        return tensor
 
     def _as_declared(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         want = bfloat16() if self._code == BF16 else NUMPY[self._code]

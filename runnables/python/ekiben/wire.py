@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from .dtypes import NAMES
 from .errors import ProtocolError
@@ -28,29 +28,12 @@ TENSOR = struct.Struct("<BBHIQQ")  # dtype, rank, flags, reserved, offset, size
 DIMENSIONS = tuple(struct.Struct(f"<{rank}Q") for rank in range(MAX_RANK + 1))
 
 
-class TensorHeader(NamedTuple):
-    """Where a tensor's data is, and what it is."""
+TensorHeader = tuple[int, tuple[int, ...], int, int, int]
+"""The data type, shape, flags, offset and size of a tensor."""
 
-    code: int
-    shape: tuple[int, ...]
-    flags: int
-    offset: int
-    size: int
-
-
-class Payload(NamedTuple):
-    """The body of a CALL or a RESULT but for the data.
-
-    data is where the data in line begins, counted from the beginning of the
-    buffer; it ends where the tail begins.
-    """
-
-    method: int
-    rows: int
-    slot: int
-    tail: int
-    tensors: list[TensorHeader]
-    data: int
+Payload = tuple[int, int, int, list[TensorHeader], int]
+"""The method, rows, slot and tensors of a CALL or RESULT, and where in its frame
+the data in line begins, which the tail follows."""
 
 
 def parse_header(buffer: Any) -> tuple[int, int, int]:
@@ -71,7 +54,7 @@ def parse_payload(buffer: Any, end: int) -> Payload:
     if end < position:
         raise ProtocolError(f"a call has {end - HEADER.size} bytes, at least {PAYLOAD.size}")
     method, count, rows, slot, tail = PAYLOAD.unpack_from(buffer, HEADER.size)
-    tensors = []
+    tensors: list[TensorHeader] = []
     inline = 0
     for _ in range(count):
         if position + TENSOR.size > end:
@@ -93,10 +76,10 @@ def parse_payload(buffer: Any, end: int) -> Payload:
             inline += size
             if offset:
                 raise ProtocolError("a tensor in line has an offset")
-        tensors.append(TensorHeader(code, shape, flags, offset, size))
+        tensors.append((code, shape, flags, offset, size))
     if position + inline + tail != end:
         raise ProtocolError(f"a call has {end - position} bytes of data, its tensors and tail {inline + tail}")
-    return Payload(method, rows, slot, tail, tensors, position)
+    return method, rows, slot, tensors, position
 
 
 def pack_payload(

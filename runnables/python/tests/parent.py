@@ -15,7 +15,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ekiben import wire
-from ekiben.channel import Items, _view
+from ekiben.channel import Items, view
 from ekiben.dtypes import of_array, of_items
 from ekiben.regions import Region, align, write
 
@@ -106,6 +106,7 @@ class Parent:
         method = [method["name"] for method in self.ready["methods"]].index(name)
         if rows is None:
             rows = len(inputs[0]) if self.ready["methods"][method]["batchable"] else 1
+        inputs += (None,) * (len(self.ready["methods"][method]["inputs"]) - len(inputs))
         self.send(method, rows, slot if self.fds else wire.NO_SLOT, inputs)
         return self._result(rows)
 
@@ -114,16 +115,16 @@ class Parent:
         headers, inline, offset = [], [], 0
         for value in inputs:
             if value is None:
-                headers.append(wire.TensorHeader(0, (), wire.LEFT_OUT, 0, 0))
+                headers.append((0, (), wire.LEFT_OUT, 0, 0))
                 continue
             tensor = tensor_of(value)
             if tensor.size >= wire.REGION_FROM and self.fds:
                 memory = self.regions[0].room(offset + tensor.size)
                 write(memory, offset, tensor.data)
-                headers.append(wire.TensorHeader(tensor.code, tensor.shape, wire.IN_REGION, offset, tensor.size))
+                headers.append((tensor.code, tensor.shape, wire.IN_REGION, offset, tensor.size))
                 offset = align(offset + tensor.size)
             else:
-                headers.append(wire.TensorHeader(tensor.code, tensor.shape, 0, 0, tensor.size))
+                headers.append((tensor.code, tensor.shape, 0, 0, tensor.size))
                 inline.append(bytes(tensor.data))
         data = b"".join(inline)
         self.socket.sendall(
@@ -136,18 +137,17 @@ class Parent:
         if kind == wire.ERROR:
             raise Failed(json.loads(frame[wire.HEADER.size :]))
         assert kind == wire.RESULT
-        payload = wire.parse_payload(frame, len(frame))
-        assert payload.rows == rows
-        self.slot, self.headers = payload.slot, payload.tensors
-        outputs, position = [], payload.data
-        for header in payload.tensors:
-            if header.flags & wire.IN_REGION:
-                assert header.offset % 64 == 0
-                memory = self.regions[1 + payload.slot].memory(header.offset + header.size)
-                value = _view(header, memory, header.offset)
+        _, answered, self.slot, self.headers, position = wire.parse_payload(frame, len(frame))
+        assert answered == rows
+        outputs = []
+        for code, shape, flags, offset, size in self.headers:
+            if flags & wire.IN_REGION:
+                assert offset % 64 == 0
+                memory = self.regions[1 + self.slot].memory(offset + size)
+                value = view(code, shape, memory, offset, size)
             else:
-                value = _view(header, frame, position)
-                position += header.size
+                value = view(code, shape, frame, position, size)
+                position += size
             outputs.append(value.items if isinstance(value, Items) else value)
         tail = json.loads(frame[position:] or b"{}")
         return outputs, {int(row): error for row, error in tail.items()}
