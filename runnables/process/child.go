@@ -74,8 +74,10 @@ func (c *child) begin(command Command, s runnables.Setup) error {
 	}
 	// Whoever started it ends it: a context would not kill its group.
 	c.cmd = exec.Command(command.Path, command.Args...) //nolint:noctx // see above
-	c.cmd.Dir = command.Dir
-	c.cmd.Env = command.environment(os.Environ(), s)
+	if c.cmd.Dir = command.Dir; c.cmd.Dir == "" {
+		c.cmd.Dir = s.Runner.Dir
+	}
+	c.cmd.Env = append(command.Environment(s), protocolVariables(s)...)
 	c.cmd.ExtraFiles = append([]*os.File{socket}, regions...)
 	c.cmd.SysProcAttr = attributes()
 	return c.launch()

@@ -2,6 +2,7 @@ package process
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ type Command struct {
 	Path string
 	Args []string
 
-	// Dir is its working directory. Empty means that of this process.
+	// Dir is its working directory. Empty means the folder of the runner.
 	Dir string
 
 	// Env are variables of its environment that it needs to work, which win over
@@ -39,12 +40,13 @@ const (
 	outputSlots = 3
 )
 
-// environment is that of the process: this one's without what is none of its
-// business, its place, what the runner says, what the command needs, and the
-// protocol's variables. Later ones win.
-func (c Command) environment(inherited []string, s runnables.Setup) []string {
+// Environment is what the process finds in its environment beside the protocol's
+// variables, as NAME=value: what this process has, without what is none of its
+// business, its place, what the runner says, and what the command needs. Later
+// ones win.
+func (c Command) Environment(s runnables.Setup) []string {
 	env := map[string]string{}
-	for _, entry := range inherited {
+	for _, entry := range os.Environ() {
 		if name, v, ok := strings.Cut(entry, "="); ok && !private(name) {
 			env[name] = v
 		}
@@ -52,19 +54,25 @@ func (c Command) environment(inherited []string, s runnables.Setup) []string {
 	maps.Copy(env, s.Place.Environment())
 	maps.Copy(env, s.Runner.Env)
 	maps.Copy(env, c.Env)
-	regions := make([]string, 1+outputSlots)
-	for i := range regions {
-		regions[i] = strconv.Itoa(inputFD + i)
-	}
-	env[channelVariable] = strconv.Itoa(channelFD)
-	env[regionsVariable] = strings.Join(regions, ",")
-	env[runnerVariable] = s.Runner.Name
-	env[instanceVariable] = strconv.Itoa(s.Instance)
 	entries := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		entries = append(entries, name+"="+env[name])
 	}
 	return entries
+}
+
+// protocolVariables tell the process who it is and what it was born with.
+func protocolVariables(s runnables.Setup) []string {
+	regions := make([]string, 1+outputSlots)
+	for i := range regions {
+		regions[i] = strconv.Itoa(inputFD + i)
+	}
+	return []string{
+		channelVariable + "=" + strconv.Itoa(channelFD),
+		regionsVariable + "=" + strings.Join(regions, ","),
+		runnerVariable + "=" + s.Runner.Name,
+		instanceVariable + "=" + strconv.Itoa(s.Instance),
+	}
 }
 
 // private reports whether a variable is not for instances: addresses and

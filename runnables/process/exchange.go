@@ -133,32 +133,9 @@ func isBroken(err error) bool {
 // encode writes a CALL frame, in memory that the next one reuses. Large arguments
 // are joined in the region of inputs, others in the frame.
 func (c *child) encode(method int, sig *runnables.Signature, parts [][]tensor.Tensor, slot uint32) ([]byte, error) {
-	if len(parts) != len(sig.Inputs) || len(parts) > maxValues {
-		return nil, fmt.Errorf("method %q takes %d arguments, not %d", sig.Name, len(sig.Inputs), len(parts))
-	}
-	c.values = slices.Grow(c.values[:0], len(parts))[:len(parts)]
-	rows, end, inline := 1, 0, 0
-	for a, ts := range parts {
-		v, err := joined(sig, ts)
-		if err != nil {
-			return nil, fmt.Errorf("argument %q of method %q: %w", sig.Inputs[a].Name, sig.Name, err)
-		}
-		switch {
-		case v.omitted:
-		case v.size >= inlineMax:
-			v.region, v.offset = true, (end+alignment-1)/alignment*alignment
-			end = v.offset + v.size
-			err := c.input.write(v.offset, v.size, func(dst []byte) error { return join(dst, sig, ts) })
-			if err != nil {
-				return nil, err
-			}
-		default:
-			inline += v.size
-		}
-		if sig.Batchable && !v.omitted {
-			rows = v.shape[sig.BatchDim.In]
-		}
-		c.values[a] = v
+	rows, inline, err := c.arrange(sig, parts)
+	if err != nil {
+		return nil, err
 	}
 	b := appendHeader(c.frame[:0], frameCall, c.sent)
 	b = appendPayloadHeader(b, payload{method: method, rows: rows, slot: slot, values: c.values})
@@ -179,7 +156,38 @@ func (c *child) encode(method int, sig *runnables.Signature, parts [][]tensor.Te
 	if cap(b) <= remembered {
 		c.frame = b
 	}
-	return b, setLength(b, 0)
+	return b, setLength(b)
+}
+
+// arrange says in values where each argument is, and puts the large ones there.
+// inline is the size of the others.
+func (c *child) arrange(sig *runnables.Signature, parts [][]tensor.Tensor) (rows, inline int, err error) {
+	if len(parts) != len(sig.Inputs) || len(parts) > maxValues {
+		return 0, 0, fmt.Errorf("method %q takes %d arguments, not %d", sig.Name, len(sig.Inputs), len(parts))
+	}
+	c.values = slices.Grow(c.values[:0], len(parts))[:len(parts)]
+	rows, end := 1, 0
+	for a, ts := range parts {
+		v, err := joined(sig, ts)
+		if err != nil {
+			return 0, 0, fmt.Errorf("argument %q of method %q: %w", sig.Inputs[a].Name, sig.Name, err)
+		}
+		if v.size < inlineMax {
+			inline += v.size
+		} else {
+			v.region, v.offset = true, (end+alignment-1)/alignment*alignment
+			end = v.offset + v.size
+			err := c.input.write(v.offset, v.size, func(dst []byte) error { return join(dst, sig, ts) })
+			if err != nil {
+				return 0, 0, err
+			}
+		}
+		if sig.Batchable && !v.omitted {
+			rows = v.shape[sig.BatchDim.In]
+		}
+		c.values[a] = v
+	}
+	return rows, inline, nil
 }
 
 // joined describes the tensor that an argument's parts make.

@@ -157,7 +157,7 @@ func (s *server) result(id uint64, call payload, a answered) ([]byte, *failure) 
 	if cap(b) <= remembered {
 		s.frame = b
 	}
-	if err := setLength(b, 0); err != nil {
+	if err := setLength(b); err != nil {
 		return nil, &failure{Reason: reasonOutput, Message: err.Error()}
 	}
 	return b, nil

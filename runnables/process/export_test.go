@@ -31,7 +31,7 @@ func EncodePayload(kind uint8, id uint64, p Payload) []byte {
 		q.values = append(q.values, value{v.DType, v.Shape, v.Omitted, v.Region, v.Offset, v.Size, v.Data})
 	}
 	b := appendPayload(appendHeader(nil, frameKind(kind), id), q)
-	if err := setLength(b, 0); err != nil {
+	if err := setLength(b); err != nil {
 		panic(err)
 	}
 	return b

@@ -61,10 +61,9 @@ func appendHeader(dst []byte, kind frameKind, id uint64) []byte {
 	return binary.LittleEndian.AppendUint64(dst, id)
 }
 
-// setLength completes a frame that is the whole of b. extra bytes of the body
-// follow b on their own way.
-func setLength(b []byte, extra int) error {
-	n := len(b) - headerSize + extra
+// setLength completes a frame that is the whole of b.
+func setLength(b []byte) error {
+	n := len(b) - headerSize
 	if n > maxBody {
 		return fmt.Errorf("a frame of %d bytes is too large, the most is %d", n, maxBody)
 	}

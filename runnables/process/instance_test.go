@@ -25,7 +25,7 @@ func TestAnInstanceIsTheRunnableThatTheProcessMade(t *testing.T) {
 	for _, m := range i.Methods() {
 		names = append(names, m.Name)
 	}
-	if want := "echo across both sum where act scalar"; strings.Join(names, " ") != want {
+	if want := "echo across both sum first where act scalar"; strings.Join(names, " ") != want {
 		t.Errorf("methods are %v, want %s", names, want)
 	}
 	if got := method(t, i, "across").BatchDim; got != (runnables.BatchDim{In: 1, Out: 1}) {

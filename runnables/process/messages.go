@@ -83,7 +83,7 @@ func appendMessage(dst []byte, kind frameKind, id uint64, message any) ([]byte, 
 	}
 	start := len(dst)
 	dst = append(appendHeader(dst, kind, id), body...)
-	return dst, setLength(dst[start:], 0)
+	return dst, setLength(dst[start:])
 }
 
 // parseMessage reads the JSON body of a frame.

@@ -25,7 +25,7 @@ import (
 //	           size      u64   of the data
 //	           dims      u64   rank times
 //	data     of the tensors that are in line, in their order
-//	tail     tail bytes of JSON
+//	tail     JSON
 
 const (
 	payloadSize = 16

@@ -61,6 +61,7 @@ func newSubject(_ context.Context, s runnables.Setup) (runnables.Runnable, error
 		method("across", runnables.BatchDim{In: 1, Out: 1}, one(across), one(renamed(across, "result")), echo),
 		method("both", runnables.BatchDim{}, one(float, renamed(text, "t")), one(renamed(float, "a"), renamed(text, "b")), echo),
 		method("sum", runnables.BatchDim{}, one(float), one(sum), sums),
+		method("first", runnables.BatchDim{}, one(float), one(sum), first),
 		method("where", runnables.BatchDim{}, one(float), one(place), where),
 		method("act", runnables.BatchDim{}, one(text), one(renamed(text, "said")), (&actor{setup: s}).run),
 		single,
@@ -87,6 +88,18 @@ func sums(_ context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
 		}
 	}
 	t, err := tensor.Of([]int{rows}, out)
+	return []tensor.Tensor{t}, err
+}
+
+// first is the first column.
+func first(_ context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
+	rows, data := inputs[0].Shape()[0], inputs[0].Data()
+	width := len(data) / rows
+	out := make([]byte, 0, 4*rows)
+	for r := range rows {
+		out = append(out, data[r*width:r*width+4]...)
+	}
+	t, err := tensor.New(tensor.FP32, []int{rows}, out)
 	return []tensor.Tensor{t}, err
 }
 

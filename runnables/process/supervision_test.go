@@ -136,8 +136,7 @@ func TestWhatAProcessWritesIsLoggedAndNoFrame(t *testing.T) {
 	}
 }
 
-func TestReplacedProcessesLeaveNothingBehind(t *testing.T) {
-	// Not parallel: it counts what this process has.
+func TestReplacedProcessesLeaveNothingBehind(t *testing.T) { //nolint:paralleltest // it counts what this process has
 	s := setup(t, "subject")
 	i := start(t, s)
 	large := ramp(t, 1, 1, 30_000)

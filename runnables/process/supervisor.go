@@ -65,7 +65,7 @@ func (i *Instance) supervise(ctx, life context.Context, first chan<- error) {
 			hopeless++
 		}
 		i.set(nil, nil)
-		i.log.Warn("the process of an instance has ended and is replaced", "pid", c.cmd.Process.Pid, "how", c.how)
+		i.log.WarnContext(life, "the process of an instance has ended and is replaced", "pid", c.cmd.Process.Pid, "how", c.how)
 		graves.Go(c.bury)
 		if c = i.replace(life, hopeless); c == nil {
 			return
