@@ -144,16 +144,17 @@ func read(handle nvml.Device, index int) (Device, error) {
 	if degrees, ret := handle.GetTemperature(nvml.TEMPERATURE_GPU); ret == nvml.SUCCESS {
 		d.Temperature = new(float64(degrees))
 	}
-	processes, ret := handle.GetComputeRunningProcesses()
-	if ret != nvml.SUCCESS {
-		return d, nil
-	}
-	for _, p := range processes {
-		found := Process{PID: int(p.Pid)}
-		if p.UsedGpuMemory != unknown {
-			found.Memory = p.UsedGpuMemory
+	if processes, ret := handle.GetComputeRunningProcesses(); ret == nvml.SUCCESS {
+		for _, p := range processes {
+			d.Processes = append(d.Processes, processOf(p))
 		}
-		d.Processes = append(d.Processes, found)
 	}
 	return d, nil
+}
+
+func processOf(p nvml.ProcessInfo) Process {
+	if p.UsedGpuMemory == unknown {
+		return Process{PID: int(p.Pid)}
+	}
+	return Process{PID: int(p.Pid), Memory: p.UsedGpuMemory}
 }

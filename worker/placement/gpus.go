@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -151,6 +152,8 @@ func (d *draft) instancesOnGPUs(groups [][]GPU) (n int, each func(i int) int) {
 	case d.q.Runner.Replicas > 0:
 		n = d.q.Runner.Replicas
 		d.say("replicas is %d; they take the GPUs in turn.", n)
+		// The first are those with the fewest instances of other runners.
+		slices.SortStableFunc(groups, func(a, b []GPU) int { return cmp.Compare(load(a), load(b)) })
 		if n < len(groups) {
 			d.warn("replicas is less than the GPUs could have: %s of %d are used.", count(n*len(groups[0]), "GPU"), len(groups)*len(groups[0]))
 		}
@@ -163,6 +166,15 @@ func (d *draft) instancesOnGPUs(groups [][]GPU) (n int, each func(i int) int) {
 		d.say("%d instances: workers_per_resource is %s.", n, number(w))
 		return n, func(i int) int { return min(int(float64(i)/w+tiny), len(groups)-1) }
 	}
+}
+
+// load is that of a group.
+func load(group []GPU) int {
+	sum := 0
+	for _, g := range group {
+		sum += g.Load
+	}
+	return sum
 }
 
 // threadsBesideGPUs is how many threads each of n instances on GPUs has. Nobody

@@ -82,20 +82,13 @@ func (l *Layout) note(m Machine, requests []Request) {
 	var busy []string
 	users := map[string][]string{} // of devices
 	for i, plan := range l.Plans {
-		name, computes := requests[i].Runner.Name, false
-		for _, p := range plan.Places {
-			if len(p.Devices) == 0 || p.Threads > 0 {
-				threads += max(p.Threads, 1)
-				computes = true
-			}
-			for _, id := range p.Devices {
-				if g, err := m.Find(id); err == nil && !slices.Contains(users[g.ID], name) {
-					users[g.ID] = append(users[g.ID], name)
-				}
-			}
-		}
-		if computes {
+		name := requests[i].Runner.Name
+		if n := plan.threads(); n > 0 {
+			threads += n
 			busy = append(busy, name)
+		}
+		for _, id := range plan.devices(m) {
+			users[id] = append(users[id], name)
 		}
 	}
 	if float64(threads) > math.Ceil(m.CPUs) {
@@ -107,4 +100,30 @@ func (l *Layout) note(m Machine, requests []Request) {
 			l.Notes = append(l.Notes, fmt.Sprintf("GPU %s is shared by %s.", g.ID, strings.Join(users[g.ID], ", ")))
 		}
 	}
+}
+
+// threads are how many its instances compute with on the CPU, as far as anybody
+// decided that.
+func (p Plan) threads() int {
+	n := 0
+	for _, place := range p.Places {
+		if len(place.Devices) == 0 || place.Threads > 0 {
+			n += max(place.Threads, 1)
+		}
+	}
+	return n
+}
+
+// devices are those of its instances, by the ids that the machine has for them,
+// each once.
+func (p Plan) devices(m Machine) []string {
+	var ids []string
+	for _, place := range p.Places {
+		for _, id := range place.Devices {
+			if g, err := m.Find(id); err == nil && !slices.Contains(ids, g.ID) {
+				ids = append(ids, g.ID)
+			}
+		}
+	}
+	return ids
 }

@@ -38,6 +38,9 @@ func TestRunnersAreSpreadOverTheDevices(t *testing.T) {
 		"those that name theirs come first": {[]placement.Request{
 			named("a", gpuOnly, gpu(2)), named("b", gpuOnly, gpu([]any{0, 1}), workers(2)), named("c", gpuOnly, gpu(1)),
 		}, "2 3 | 0 0 1 1 | 2"},
+		"replicas": {[]placement.Request{
+			named("a", gpuOnly, replicas(1)), named("b", gpuOnly, replicas(2)), named("c", gpuOnly, workers(0.5), replicas(1)),
+		}, "0 | 1 2 | 2,3"},
 		"by UUID too": {[]placement.Request{
 			named("a", gpuOnly, gpu(3)), named("b", gpuOnly, gpu([]any{"GPU-1"})),
 		}, "0 2 3 | GPU-10000000-aaaa"},
