@@ -60,6 +60,7 @@ func servesNumbers(t *testing.T, addr, data string) *processes.Process {
 	}
 	p := launch(t, []string{"EKIBEN_HTTP_ADDR=" + addr, "EKIBEN_CONFIG=" + config, "EKIBEN_LEASE=1s", "EKIBEN_BATCH_WINDOW=8"},
 		processes.Binary(t, stock), "serve", "--data", data)
+	t.Cleanup(func() { _ = p.Stop() }) // so that its redis-server does not write while the folder is removed
 	ready(t, addr)
 	return p
 }
