@@ -61,11 +61,16 @@ def value_of(annotation: Any, batchable: bool) -> Optional[Value]:
 
 
 def _plain(annotation: Any) -> Any:
-    """An annotation without what says nothing of the type: Optional, NewType."""
+    """An annotation without what says nothing of the type: names, Optional, NewType."""
     while True:
-        if hasattr(annotation, "__supertype__"):
+        origin = typing.get_origin(annotation)
+        if hasattr(origin, "__value__"):  # type NDArray[T] = ...
+            annotation = origin.__value__[typing.get_args(annotation)]
+        elif origin is None and hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
-        elif typing.get_origin(annotation) in _UNIONS:
+        elif origin in _UNIONS:
             args = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
             if len(args) != 1:
                 return annotation
@@ -184,7 +189,8 @@ def outputs_of(annotation: Any, batchable: bool) -> Optional[list[Value]]:
 
 def _output_of(annotation: Any, batchable: bool) -> Optional[Value]:
     """The kind of one output. Iterators are a list or not, and None has no type."""
-    annotation = annotation if typing.get_origin(annotation) in _UNIONS else _plain(annotation)
+    if typing.get_origin(annotation) not in _UNIONS:
+        annotation = _plain(annotation)
     if annotation in (EMPTY, Any, object, tuple) or typing.get_origin(annotation) in _UNIONS:
         return None
     if typing.get_origin(annotation) in (collections.abc.Iterable, collections.abc.Collection):

@@ -29,7 +29,6 @@ from .methods import Method, served
 from .regions import Regions
 from .runnable import resources_of
 
-
 # They are sent to groups of processes, and are for the worker.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

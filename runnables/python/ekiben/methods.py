@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import re
@@ -137,7 +136,7 @@ class Method:
         get = getattr(self._func, "__get__", None)
         self._call = get(instance, type(instance)) if get else functools.partial(self._func, instance)
         if inspect.iscoroutinefunction(inspect.unwrap(self._func)):
-            self._call = functools.partial(_run, asyncio.new_event_loop(), self._call)
+            self._call = _waiting(self._call)
 
     def run(self, inputs: list[Input]) -> Any:
         """Runs the method on the arguments of a call."""
@@ -283,6 +282,9 @@ def _shown(annotation: Any) -> str:
     return str(annotation)
 
 
-def _run(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
-    """Calls an asynchronous method and waits for it."""
-    return loop.run_until_complete(function(*args, **keywords))
+def _waiting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An asynchronous method as one that waits."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    return lambda *args, **keywords: loop.run_until_complete(function(*args, **keywords))

@@ -5,9 +5,9 @@ import signal
 
 import numpy as np
 import pytest
+from parent import Failed
 
 from ekiben import wire
-from parent import Failed
 
 MODEL = """
     import os, sys
@@ -268,11 +268,12 @@ def test_what_is_printed_is_log_and_never_a_frame(start):
 
 def test_processes_of_the_runnable_have_no_part_in_the_channel(start):
     parent = start(MODEL)
-    names = "[os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')]"
+    folder = "'/proc/self/fd/'"
+    names = f"[os.readlink({folder} + fd) for fd in os.listdir({folder}) if os.path.exists({folder} + fd)]"
     code = f"__import__('subprocess').check_output([sys.executable, '-c', \"import os; print({names})\"]).decode()"
     (answer,) = parent.call("python", code)
     assert b"memfd" not in answer and b"socket" not in answer
-    fork = "os.waitpid(pid, 0)[1] if (pid := os.fork()) else os._exit('socket' in str(%s))" % names
+    fork = f"os.waitpid(pid, 0)[1] if (pid := os.fork()) else os._exit('socket' in str({names}))"
     assert parent.call("python", fork) == [b"0"]
 
 

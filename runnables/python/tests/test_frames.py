@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from parent import region
 
 from ekiben import wire
 from ekiben.channel import Call, Channel, Items
 from ekiben.dtypes import BYTES, NAMES, NUMPY, Tensor
 from ekiben.errors import ProtocolError
 from ekiben.regions import Regions
-from parent import region
 
 FRAMES = Path(__file__).resolve().parents[2] / "process" / "testdata" / "frames"
 GOLDEN = sorted(FRAMES.glob("*.json"))
