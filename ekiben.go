@@ -35,8 +35,8 @@ type App struct {
 	// that runners refer to.
 	Runnables runnables.Kinds
 
-	// Runners are served unless the runners file has one of the same name, which
-	// then replaces it.
+	// Runners are served. What the runners file says of one of the same name
+	// overrides its options, each by itself.
 	Runners []runnables.Runner
 
 	// Services are Go functions behind routes of the gateway.

@@ -68,7 +68,7 @@ func (d decoder) wants(of option, n *node, what string) bool {
 
 // into reads a node into a value that can be set. It reports whether it did.
 func (d decoder) into(v reflect.Value, of option, n *node) bool {
-	if r, ok := v.Addr().Interface().(decodes); ok {
+	if r, ok := reflect.TypeAssert[decodes](v.Addr()); ok {
 		return r.decode(d, of, n)
 	}
 	switch v.Kind() {
@@ -118,7 +118,7 @@ func (d decoder) structure(v reflect.Value, of option, n *node) bool {
 		}
 		o := of.in(f.key, f.at)
 		o.tag = k.Tag
-		if _, itself := v.FieldByIndex(k.Index).Addr().Interface().(decodes); itself || !f.value.null() {
+		if _, itself := reflect.TypeAssert[decodes](v.FieldByIndex(k.Index).Addr()); itself || !f.value.null() {
 			d.into(v.FieldByIndex(k.Index), o, f.value)
 		}
 	}
@@ -206,16 +206,16 @@ func (d decoder) text(v reflect.Value, of option, n *node) bool {
 
 // inRange notes a number that the tags do not allow.
 func (d decoder) inRange(of option, n *node, x float64) bool {
-	min, max, above := bound(of, "min"), bound(of, "max"), bound(of, "above")
+	least, most, above := bound(of, "min"), bound(of, "max"), bound(of, "above")
 	switch {
-	case x <= above || !math.IsInf(above, 0) && x > max:
-		return d.wants(of, n, fmt.Sprintf("a number above %v and at most %v", above, max))
-	case x >= min && x <= max:
+	case x <= above || !math.IsInf(above, 0) && x > most:
+		return d.wants(of, n, fmt.Sprintf("a number above %v and at most %v", above, most))
+	case x >= least && x <= most:
 		return true
-	case math.IsInf(max, 0):
-		return d.wants(of, n, fmt.Sprintf("at least %.0f", min))
+	case math.IsInf(most, 0):
+		return d.wants(of, n, fmt.Sprintf("at least %.0f", least))
 	default:
-		return d.wants(of, n, fmt.Sprintf("%.0f to %.0f", min, max))
+		return d.wants(of, n, fmt.Sprintf("%.0f to %.0f", least, most))
 	}
 }
 

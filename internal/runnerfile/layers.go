@@ -205,9 +205,13 @@ func latency(option *time.Duration, ms *float64) {
 // twice notes options that a layer gives in two ways.
 func (l layer) twice(fs *faults) {
 	for _, same := range [][]string{
-		{"init", "runnable_init_params"}, {"runnable_method_configs", "method_configs"},
-		{"resources", "cpu"}, {"resources", "nvidia_gpu"}, {"resources", "custom_resources"},
-		{"batching.max_batch_size", "max_batch_size"}, {"batching.max_latency_ms", "max_latency_ms"},
+		{"init", "runnable_init_params"},
+		{"runnable_method_configs", "method_configs"},
+		{"resources", "cpu"},
+		{"resources", "nvidia_gpu"},
+		{"resources", "custom_resources"},
+		{"batching.max_batch_size", "max_batch_size"},
+		{"batching.max_latency_ms", "max_latency_ms"},
 		{"traffic.max_concurrency", "max_concurrency"},
 	} {
 		_, first := l.node.find(same[0])

@@ -22,8 +22,8 @@ type scheduleEntry struct {
 	// Method is what is run. While nobody knows it the tick waits.
 	Method string `yaml:"method" required:"true"`
 
-	// Cron is minute, hour, day of the month, month, day of the week; or `@hourly`,
-	// `@daily`, `@weekly`, `@monthly`, `@yearly`; or `@every` with whole seconds, which
+	// Cron is minute, hour, day of the month, the month and the day of the week; or
+	// `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`; or `@every` with whole seconds, which
 	// ticks at the multiples of that since 1970 UTC.
 	Cron string `yaml:"cron" required:"true"`
 

@@ -77,11 +77,10 @@ func TestTheSchemaHasEveryFieldAndNoOther(t *testing.T) {
 	shipped.Defs["file"], shipped.Defs["shared"] = shipped.object, shipped.Defs["runnersByName"]
 	for name, typ := range runnerfile.Types() {
 		var fields []string
-		for i := range typ.NumField() {
-			f := typ.Field(i)
+		for f := range typ.Fields() {
 			if f.Anonymous {
-				for k := range f.Type.NumField() {
-					fields = append(fields, f.Type.Field(k).Tag.Get("yaml"))
+				for below := range f.Type.Fields() {
+					fields = append(fields, below.Tag.Get("yaml"))
 				}
 				continue
 			}

@@ -62,8 +62,7 @@ func newWriter(t *testing.T) writer {
 func (w writer) fields(of string) []written {
 	var all []written
 	t := w.types[of]
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if f.Anonymous {
 			all = append(all, w.fields(f.Type.Name())...)
 		}
@@ -221,7 +220,13 @@ func schemaOf(t reflect.Type, tag reflect.StructTag) schema {
 		return bounds("integer")
 	case reflect.Float64:
 		return bounds("number")
+	default:
+		return named(t, tag)
 	}
+}
+
+// named is the schema of text, and of what has a schema of its own.
+func named(t reflect.Type, tag reflect.StructTag) schema {
 	if t.Name() != "string" {
 		return ref(t.Name())
 	}
