@@ -5,6 +5,8 @@ PROTOCOL.md says what is spoken. The process ends when the channel does.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
 import json
 import os
@@ -12,7 +14,7 @@ import platform
 import signal
 import socket
 import sys
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 from . import wire
 from .channel import Call, Channel
@@ -200,5 +202,21 @@ def main() -> int:
         return 2
 
 
+def leave(status: Any) -> NoReturn:
+    """Ends the process as sys.exit would, but waits for no thread of the runnable."""
+    if status is not None and not isinstance(status, int):
+        print(status, file=sys.stderr)
+        status = 1
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit((status or 0) & 0xFF)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status: Any = main()
+    except SystemExit as exc:
+        status = exc.code
+    leave(status)

@@ -91,7 +91,10 @@ _SAY_ALL = (InputError, Retryable, OutputError, ProtocolError, SignatureError, I
 
 def message_of(exc: BaseException) -> str:
     """One line that says what happened."""
-    text = one_line(str(exc))
+    try:
+        text = one_line(str(exc))
+    except Exception:  # an exception may be unable to say what it is
+        text = ""
     if isinstance(exc, _SAY_ALL):
         return text or type(exc).__name__
     name = type(exc).__name__

@@ -74,6 +74,11 @@ MODEL = """
                 os.kill(os.getpid(), 9)
             if how == "rows":
                 raise ekiben.RowErrors({0: ekiben.InputError("the only one")})
+            if how == "mute":
+                class Mute(Exception):
+                    def __str__(self):
+                        raise RuntimeError
+                raise Mute
             if how == "long":
                 raise ValueError("x\\n" * 100000)
             if how == "interrupt":
@@ -224,6 +229,7 @@ def test_rows_fail_alone(start):
         ("device", "memory", "OutOfMemoryError: CUDA out of memory"),
         ("runner", "runner", "KeyError: 'x'"),
         ("silent", "runner", "ValueError"),
+        ("mute", "runner", "Mute"),
         ("rows", "input", "the only one"),
         ("interrupt", "runner", "KeyboardInterrupt"),
     ],
@@ -289,6 +295,30 @@ def test_signals_to_the_group_leave_the_child_to_its_worker(start, number):
 
 def test_the_child_ends_when_the_channel_ends(start):
     assert start(MODEL).end() == 0
+
+
+def test_threads_of_the_runnable_do_not_keep_the_child(start):
+    source = """
+        import atexit, sys, threading
+        import ekiben
+
+        class Model(ekiben.Runnable):
+            def __init__(self):
+                threading.Thread(target=threading.Event().wait).start()
+                atexit.register(print, "goodbye")
+
+            @ekiben.Runnable.method
+            def leave(self):
+                sys.exit("because")
+    """
+    parent = start(source)
+    assert parent.end() == 0
+    assert parent.output() == "goodbye\n"
+    parent = start(source)
+    with pytest.raises(EOFError):
+        parent.call("leave")
+    assert parent.process.wait(60) == 1
+    assert parent.output() == "because\ngoodbye\n"
 
 
 def test_a_frame_that_is_not_understood_ends_the_child(start):
