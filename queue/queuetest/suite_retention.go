@@ -26,4 +26,12 @@ func Forgetting(t *testing.T, open func(*testing.T, queue.Config) Backend) {
 		})
 	}
 	s.wantState(ids[2], queue.Queued)
+	await(t, "its bytes are given back", func() bool {
+		must(s.Sweep(t.Context(), runner))(t)
+		return s.stats().ResultBytes == 0
+	})
+	jobs := must(s.Jobs(t.Context(), queue.JobQuery{Runner: runner, Limit: 10}))(t)
+	if len(jobs.Jobs) != 1 || jobs.Jobs[0].ID != ids[2] {
+		t.Errorf("jobs are listed as %+v, want %s alone", jobs, ids[2])
+	}
 }

@@ -56,8 +56,8 @@ for _, member in ipairs(overdue(RUNNING)) do
 end
 if expired > 0 then call("HINCRBY", METER, "n_expired", expired) end
 
--- Records of ended jobs that Redis has dropped.
-local old = call("ZRANGEBYSCORE", KEPT, "-inf", int(now / 1000), "LIMIT", 0, LIMIT)
+-- Records of ended jobs that Redis has dropped, which it does by the millisecond.
+local old = call("ZRANGEBYSCORE", KEPT, "-inf", int(now - 2000), "LIMIT", 0, LIMIT)
 for _, member in ipairs(old) do
 	local size, id = string.match(member, "^(%d+):(.+)$")
 	call("ZREM", KEPT, member)
