@@ -38,7 +38,9 @@ func load() (found onnxruntime.Found, version string, err error) {
 		return found, "", err
 	}
 	ort.SetSharedLibraryPath(found.Path)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+	// What goes wrong is in the errors; the library would write it to standard error
+	// as well, between the lines of the log.
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		if strings.Contains(err.Error(), "setting ORT API base") {
 			return found, "", fmt.Errorf("%w: %s (%s) does not have what the binding needs, want version %s or later: install it with: %s",
 				errVersion, found.Path, found.Source, release.Version, onnxruntime.Command)

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package onnx_test
 
 import (
@@ -16,9 +18,6 @@ import (
 	"github.com/ekiben/ekiben/runnables/runnablestest"
 	"github.com/ekiben/ekiben/tensor"
 )
-
-// model is the path of a model that testdata/make_models.py makes.
-func model(name string) string { return filepath.Join("testdata", name+".onnx") }
 
 // half is a value of FP16 or BF16.
 func half(name string, dtype tensor.DType, shape []int, values ...float32) tensor.Named {
