@@ -17,6 +17,9 @@ import (
 // become what the file says; without a file they stay.
 func (p *process) newSchedules() (func(context.Context) error, error) {
 	loop := schedule.NewLoop(p.queue, p.gateway.Calls(), p.log)
+	if err := p.registry.Register(loop.Metrics()); err != nil {
+		return nil, fmt.Errorf("schedules: register metrics: %w", err)
+	}
 	path := p.settings.Config
 	if path == "" {
 		path = defaultFile

@@ -16,6 +16,7 @@ type Calls struct {
 	roster   *roster
 	producer producer
 	jobs     jobs
+	later    slowPath
 	// timeout is [Config.Timeout], and so on.
 	timeout, maxTimeout time.Duration
 	maxRows             int

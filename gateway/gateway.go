@@ -85,7 +85,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway: register metrics: %w", err)
 	}
 	g.calls = &Calls{
-		roster: g.roster, producer: d.Producer, jobs: d.Jobs, timeout: c.Timeout, maxTimeout: c.MaxTimeout,
+		roster: g.roster, producer: d.Producer, jobs: d.Jobs, later: d.Later, timeout: c.Timeout, maxTimeout: c.MaxTimeout,
 		maxRows: c.MaxRows, maxBody: c.MaxBody, share: c.CallerShare,
 	}
 	g.client = &Client{calls: g.calls}

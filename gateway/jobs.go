@@ -76,7 +76,7 @@ func (g *Gateway) getJob(r *request) error {
 	if !job.State.Terminal() {
 		h.Set("Retry-After", seconds(g.pendingRetryAfter(job)))
 	}
-	story, err := g.story(r.Request().Context(), job, chosen)
+	story, err := g.calls.story(r.Request().Context(), job, chosen)
 	if err != nil {
 		return err
 	}

@@ -39,10 +39,10 @@ type webhookView struct {
 }
 
 // story reads what has become of a job. What is dropped meanwhile is left out.
-func (g *Gateway) story(ctx context.Context, j queue.Job, chosen string) (jobStory, error) {
-	s := jobStory{jobView: g.roster.viewOf(j, chosen)}
+func (c *Calls) story(ctx context.Context, j queue.Job, chosen string) (jobStory, error) {
+	s := jobStory{jobView: c.roster.viewOf(j, chosen)}
 	if j.Attempt > 0 {
-		tries, err := g.deps.Later.Tries(ctx, j.ID)
+		tries, err := c.later.Tries(ctx, j.ID)
 		if err != nil && !errors.Is(err, queue.ErrUnknownJob) {
 			return jobStory{}, err
 		}
@@ -50,7 +50,7 @@ func (g *Gateway) story(ctx context.Context, j queue.Job, chosen string) (jobSto
 			s.Attempts = append(s.Attempts, attemptView{timeOf(try.At), errorOf(try.Err)})
 		}
 	}
-	hook, err := g.deps.Later.Hook(ctx, j.ID)
+	hook, err := c.later.Hook(ctx, j.ID)
 	if err != nil && !errors.Is(err, queue.ErrUnknownJob) {
 		return jobStory{}, err
 	}

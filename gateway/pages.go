@@ -32,7 +32,7 @@ func (g *Gateway) getDashboard(r *request) error {
 func (g *Gateway) facts(ctx context.Context) dashboard.Facts {
 	all := g.roster.sorted()
 	err := errors.Join(g.roster.look(ctx, all), g.roster.lastFault())
-	f := dashboard.Facts{At: time.Now(), Problem: g.trouble(err), Tasks: g.taskFacts(ctx)}
+	f := dashboard.Facts{At: time.Now(), Problem: g.trouble(err), Tasks: g.taskFacts(ctx), Schedules: g.scheduleFacts(ctx)}
 	for _, found := range all {
 		workers, _, known := found.watch.crew()
 		f.Runners = append(f.Runners, dashboard.Runner{

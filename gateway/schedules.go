@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ekiben/ekiben/gateway/dashboard"
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/queue/tasks/schedule"
 )
@@ -211,4 +212,32 @@ func (c *Calls) SubmitTick(ctx context.Context, s queue.Schedule, id string) (qu
 		return queue.Job{}, fmt.Errorf("%w: %w", schedule.ErrRefused, p)
 	}
 	return queue.Job{}, err
+}
+
+// scheduleFacts are what the dashboard shows of schedules; nil if they are not
+// known.
+func (g *Gateway) scheduleFacts(ctx context.Context) []dashboard.Schedule {
+	if g.deps.Schedules == nil {
+		return nil
+	}
+	all, err := g.deps.Schedules.Schedules(ctx)
+	if err != nil {
+		return nil // the page says that the queue cannot be reached
+	}
+	now, err := g.deps.Schedules.Now(ctx)
+	if err != nil {
+		return nil
+	}
+	facts := make([]dashboard.Schedule, len(all))
+	for i, s := range all {
+		d := schedule.DefinitionOf(s)
+		facts[i] = dashboard.Schedule{
+			Name: s.Name, Runner: s.Runner, Method: s.Method, Cron: s.Cron, TimeZone: d.TimeZone, Last: s.Last, LastJob: s.LastJob,
+			Missed: s.MissedTicks, Refusal: s.Refusal, Paused: s.Paused,
+		}
+		if spec, err := schedule.Parse(s.Cron, s.TimeZone); err == nil {
+			facts[i].Next = spec.Next(now)
+		}
+	}
+	return facts
 }

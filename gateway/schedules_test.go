@@ -192,3 +192,19 @@ func TestATickIsSubmittedAsTheScheduleSays(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDashboardShowsSchedules(t *testing.T) {
+	t.Parallel()
+	h, f := scheduling(t)
+	putSchedule(t, h, "nightly", `{"runner":"all","method":"text","cron":"30 2 * * *","time_zone":"Europe/Berlin","input":{"input_text":["a"]}}`)
+	page := send(t, h, http.MethodGet, "/dashboard", "").Body.String()
+	for _, want := range []string{"<h2>Schedules</h2>", ">nightly<", ">all / text<", ">30 2 * * *<", ">Europe/Berlin<", ">2026-03-29 03:00:00 CEST<"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in %s", want, page)
+		}
+	}
+	f.down = queue.ErrUnavailable
+	if page := send(t, h, http.MethodGet, "/dashboard", "").Body.String(); strings.Contains(page, "Schedules") {
+		t.Errorf("schedules that are not known are shown: %s", page)
+	}
+}

@@ -120,13 +120,18 @@ func (c *Calls) resultJSON(ctx context.Context, id string) (status int, body []b
 	return http.StatusOK, res.bytes, err
 }
 
-// JobJSON is what GET /v1/jobs/{id} answers. Errors are those of the queue.
+// JobJSON is what GET /v1/jobs/{id} answers, with attempts and the webhook. Errors
+// are those of the queue.
 func (c *Calls) JobJSON(ctx context.Context, id string) ([]byte, error) {
 	job, err := c.jobs.Job(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return marshal(c.roster.viewOf(job, ""))
+	story, err := c.story(ctx, job, "")
+	if err != nil {
+		return nil, err
+	}
+	return marshal(story)
 }
 
 // Problem is what a client would be told of an error of these functions. It is

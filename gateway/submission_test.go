@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,8 +89,14 @@ func TestResultJSONIsWhatTheRouteAnswers(t *testing.T) {
 			t.Errorf("%s: got %d %s %v\nwant %d %s", id, status, body, err, want.Code, want.Body)
 		}
 	}
+	job := q.jobs["all~0~done"]
+	job.Attempt = 1
+	q.jobs[job.ID] = job
+	q.tries = map[string][]queue.Try{job.ID: {{Err: &queue.CallError{Code: queue.CodeWorkerLost, Message: "lost"}}}}
+	q.hooks = map[string]queue.Hook{job.ID: {Webhook: queue.Webhook{URL: "https://example.com/h"}, State: queue.HookPending}}
 	want := send(t, g.Handler(), http.MethodGet, "/v1/jobs/all~0~done", "")
-	if body, err := g.Calls().JobJSON(t.Context(), "all~0~done"); err != nil || !sameJSON(t, body, want.Body.Bytes()) {
+	body, err := g.Calls().JobJSON(t.Context(), "all~0~done")
+	if err != nil || !sameJSON(t, body, want.Body.Bytes()) || !strings.Contains(string(body), `"attempts":[`) || !strings.Contains(string(body), `"webhook":{`) {
 		t.Errorf("got %s %v, want %s", body, err, want.Body)
 	}
 }

@@ -111,7 +111,7 @@ func (g *Gateway) redeliver(r *request) error {
 	if err != nil {
 		return err
 	}
-	story, err := g.story(ctx, job, chosen)
+	story, err := g.calls.story(ctx, job, chosen)
 	if err != nil {
 		return err
 	}
