@@ -69,12 +69,9 @@ class ArrayValue(Value):
         self.wrap = wrap
 
     def decode(self, raw: Input) -> Any:
-        if isinstance(raw, Items):
-            array = _strings(raw)
-        elif self.wrap is torch_tensor:
+        if self.wrap is torch_tensor:
             return torch_tensor(raw)
-        else:
-            array = numbers(raw)
+        array = _strings(raw) if isinstance(raw, Items) else numbers(raw)
         if self._dtype is not None and array.dtype != self._dtype:
             array = _cast(array, self._dtype)
         return self.wrap(array) if self.wrap else array
