@@ -38,7 +38,6 @@ def main():
         initial_types=[("images", FloatTensorType([None, 64]))],
         options={id(model): {"zipmap": False}},
         target_opset=17,
-        final_types=None,
     )
     rename(onnx, {"output_label": "digits", "label": "digits", "output_probability": "probabilities"})
     (HERE / "digits.onnx").write_bytes(onnx.SerializeToString())

@@ -79,6 +79,16 @@ func TestOutputsMayHaveAnySize(t *testing.T) {
 		sample(2, 3, "a", "b", "c", "d", "e", "f"), sample(1, 3, "a", "", "c"), sample(1, 1, "z"), sample(3, 0))
 }
 
+func TestWeightsMayLieBesideTheModel(t *testing.T) {
+	t.Parallel()
+	onnxtest.Need(t)
+	runnablestest.Conform(t, onnx.Kind(), runnables.Init{"path": model("external")}, runnablestest.Sample{
+		Method: "run",
+		Inputs: []tensor.Named{half("x", tensor.FP16, []int{2, 2}, 1, 2, 3, 4)},
+		Want:   []tensor.Named{half("y", tensor.FP16, []int{2, 2}, 1.5, 2.5, 3.5, 4.5)},
+	})
+}
+
 func TestAnswersAreThoseOfAnotherRuntime(t *testing.T) {
 	t.Parallel()
 	onnxtest.Need(t)

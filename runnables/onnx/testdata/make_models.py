@@ -136,6 +136,18 @@ def table():
     )
 
 
+def external():
+    """Has its one weight in a file beside it, and an output of FP16 of any size."""
+    bias = numpy_helper.from_array(np.array([0.5], np.float16), "bias")
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "bias"], ["y"])], "external",
+        [value("x", F16, ["batch", "length"])], [value("y", F16, ["batch", "length"])], [bias],
+    )
+    m = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="ekiben")
+    (HERE / "external.weights").unlink(missing_ok=True)
+    save(m, HERE / "external.onnx", save_as_external_data=True, location="external.weights", size_threshold=0)
+
+
 def main():
     identities("types", TYPES, [None, 2])
     identities("lengths", {n: TYPES[n] for n in ("FP16", "BF16", "FP32", "BYTES")}, ["batch", "length"])
@@ -147,6 +159,7 @@ def main():
     zipmap()
     slow()
     table()
+    external()
 
 
 if __name__ == "__main__":
