@@ -27,6 +27,7 @@ func (app App) command() *cobra.Command {
 	root.AddCommand(
 		app.serveCommand(), app.gatewayCommand(), app.workerCommand(), app.tasksCommand(),
 		callCommand(), jobsCommand(), batchesCommand(), runners, queuesCommand(), schedulesCommand(), runtimeCommand(),
+		app.instanceCommand(),
 	)
 	return root
 }

@@ -157,7 +157,11 @@ func (p *process) makeWorker(ctx context.Context) error {
 	if err := p.hardware.register(p.registry); err != nil {
 		return fmt.Errorf("metrics of GPUs: %w", err)
 	}
-	p.worker, err = worker.New(p.settings.Worker, worker.On(p.queue), p.app.Runnables, deployments(runners, layout),
+	kinds, err := isolatable(p.app.Runnables)
+	if err != nil {
+		return err
+	}
+	p.worker, err = worker.New(p.settings.Worker, worker.On(p.queue), kinds, deployments(runners, layout),
 		worker.Telemetry{Log: p.log, Metrics: p.registry, Devices: p.hardware.devices})
 	return err
 }
