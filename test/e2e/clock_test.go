@@ -65,7 +65,7 @@ func TestClocksOfHostsDoNotMatter(t *testing.T) {
 
 			c := newCluster(t, `
 runners:
-  - {name: slow, runnable: sleep, init: {fixed: 1s, per_row: 0s}, max_batch_size: 1, batching: none}
+  - {name: slow, runnable: sleep, init: {fixed: 1s, per_row: 0s}, max_batch_size: 1, batching: none, replicas: 1}
 `)
 			c.binary = tc.gateway
 			_, base := c.gateway("EKIBEN_REQUEST_TIMEOUT=4s")
