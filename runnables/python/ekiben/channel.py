@@ -203,7 +203,7 @@ def view(code: int, shape: tuple[int, ...], memory: Any, offset: int, size: int)
             array: np.ndarray[Any, Any] = BFloat16(shape, np.uint16, memory, offset)
         else:
             array = np.ndarray(shape, dtype, memory, offset)
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, OverflowError) as exc:
         raise ProtocolError(f"a tensor of shape {list(shape)} is not there: {exc}") from exc
     if array.nbytes != size:
         raise ProtocolError(f"a tensor of shape {list(shape)} has {size} bytes, not {array.nbytes}")

@@ -76,6 +76,8 @@ def parse_payload(buffer: Any, end: int) -> Payload:
             inline += size
             if offset:
                 raise ProtocolError("a tensor in line has an offset")
+        elif offset % ALIGNMENT:
+            raise ProtocolError(f"offset {offset} is no multiple of {ALIGNMENT}")
         tensors.append((code, shape, flags, offset, size))
     if position + inline + tail != end:
         raise ProtocolError(f"a call has {end - position} bytes of data, its tensors and tail {inline + tail}")

@@ -159,6 +159,8 @@ BROKEN = {
     "offset in line": changed(40, b"\x40"),
     "size": changed(48, b"\x07"),
     "region beyond the end": changed(48, b"\xff\xff\xff\xff\xff\xff", "call_region"),
+    "offset in a region": changed(40, b"\x20", "call_region"),
+    "a dimension beyond all numbers": changed(56, b"\xff" * 8, "call_region"),
     "shape": changed(56, b"\x05", "call_region"),
     "two frames": (FRAMES / "call_scalar.bin").read_bytes() * 2,
 }
@@ -188,6 +190,28 @@ def test_bytes_whose_elements_do_not_fit_are_a_protocol_error():
     parent.sendall(changed(56 + 8, b"\x05\x00\x00\x00", "call_bytes"))
     with pytest.raises(ProtocolError, match="BYTES"):
         channel.call()
+
+
+def test_no_frame_at_all_does_more_than_break_the_channel():
+    random = np.random.default_rng(2)
+    frames = [golden(path)[1] for path in CALLS]
+    outcomes = set()
+    for number in range(4000):
+        frame = bytearray(frames[number % len(frames)])
+        for at in random.integers(4, len(frame), random.integers(1, 4)):
+            frame[at] = random.choice([0, 1, 2, 4, 14, 64, 255, random.integers(256)])
+        parent, channel, fds = channels(2)
+        os.ftruncate(fds[0], 16 << 20)
+        parent.sendall(frame)
+        parent.close()
+        try:
+            outcomes.add(type(channel.call()))
+        except ProtocolError as exc:
+            outcomes.add(type(exc))
+        finally:
+            for fd in fds:
+                os.close(fd)
+    assert outcomes == {Call, ProtocolError}
 
 
 def test_results_of_golden_descriptions_are_sent_byte_by_byte():
