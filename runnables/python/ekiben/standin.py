@@ -7,7 +7,6 @@ so when it is used, not when it is imported. The real package always wins.
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ def install() -> None:
         sys.meta_path.append(Finder())
 
 
-class Finder(importlib.abc.MetaPathFinder):
+class Finder:
     """Finds the stand-in, last of all finders."""
 
     def find_spec(
@@ -36,16 +35,19 @@ class Finder(importlib.abc.MetaPathFinder):
         root = sys.modules.get(NAME)
         if fullname != NAME and not (fullname.startswith(NAME + ".") and isinstance(root, StandIn)):
             return None
-        return importlib.machinery.ModuleSpec(fullname, Loader(), is_package=True)
+        loader: Any = Loader()
+        return importlib.machinery.ModuleSpec(fullname, loader, is_package=True)
 
 
-class Loader(importlib.abc.Loader):
+class Loader:
     """Makes the modules of the stand-in."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """An empty module."""
         return StandIn(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
+        """Fills the module."""
         contents: dict[str, dict[str, Any]] = {
             NAME: {
                 "Runnable": Runnable,
