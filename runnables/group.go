@@ -42,7 +42,8 @@ func Group(sig Signature, inputs []tensor.Tensor) string {
 		}
 	}
 	if len(b) > maxGroupLen {
-		return fmt.Sprintf("%s %x", sig.Name, sha256.Sum256(b))[:maxGroupLen]
+		hashed := fmt.Sprintf("%s %x", sig.Name, sha256.Sum256(b))
+		return hashed[:min(len(hashed), maxGroupLen)]
 	}
 	return string(b)
 }
