@@ -4,7 +4,7 @@
 # make chaos  faults on purpose, about six minutes; a part of test
 # make chaos-long DURATION=2h  the same for so long, and the mutants
 # make gpu-test  what needs a real NVIDIA GPU; says so if there is none
-# make bench  the benchmarks of docs/benchmarks.md, about ten minutes
+# make bench  the benchmarks of docs/benchmarks.md, about fifteen minutes
 
 GO ?= go
 TOOLS := $(CURDIR)/.tools
@@ -23,10 +23,12 @@ build:
 
 test: deps check pytest race chaos
 
-# What tests start: redis-server, a Procfile runner, a Python with its packages.
+# What tests start: redis-server, a Procfile runner, a Python with its packages;
+# and the library of ONNX Runtime.
 deps:
 	./test/deps.sh
 	./test/python.sh $(TOOLS)/python
+	$(GO) run ./cmd/ekiben runtime install onnx
 
 check: tidy fmt lint
 
@@ -70,7 +72,7 @@ gpu-test:
 vuln: $(GOVULNCHECK)
 	$(GOVULNCHECK) ./...
 
-bench: build
+bench: build deps
 	$(GO) run ./loadtest/cmd/bench -out docs/benchmarks.md
 
 $(GOLANGCI_LINT):

@@ -18,17 +18,21 @@ import (
 	"github.com/ekiben/ekiben/tensor"
 )
 
-// scorer is a runnable with the one method that benchmark 3 calls.
-type scorer struct{}
+// fakeModel is a runnable with one method, which answers its input.
+type fakeModel struct{ method string }
 
-func (scorer) Methods() []runnables.Method {
+func (m fakeModel) Methods() []runnables.Method {
 	return []runnables.Method{{
-		Signature: runnables.Signature{Name: "scores", Inputs: []runnables.ValueSpec{{Name: "texts", DType: tensor.Bytes}}},
+		Signature: runnables.Signature{Name: m.method, Inputs: []runnables.ValueSpec{{Name: "input"}}},
 		Run:       func(_ context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error) { return inputs, nil },
 	}}
 }
 
-func (scorer) Close() error { return nil }
+func (fakeModel) Close() error { return nil }
+
+func fakeKind(method string) runnables.Kind {
+	return runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { return fakeModel{method}, nil }}
+}
 
 func config(t *testing.T) bench.Config {
 	t.Helper()
@@ -39,10 +43,19 @@ func config(t *testing.T) bench.Config {
 	return bench.Config{
 		Ekiben: self,
 		Bare:   []string{self, "fake-bare"},
-		Sentiment: runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
-			return scorer{}, nil
-		}},
-		Scale: 0.01,
+		Kinds: runnables.Kinds{
+			"sentiment": fakeKind("scores"),
+			"onnx":      fakeKind("run"),
+			"python": {New: func(_ context.Context, s runnables.Setup) (runnables.Runnable, error) {
+				if s.Runner.Target() == "noop:Noop" {
+					return fakeModel{"run"}, nil
+				}
+				return fakeModel{"predict"}, nil
+			}},
+		},
+		Python: "true",
+		Root:   "../..",
+		Scale:  0.01,
 		Keep:  t.TempDir(),
 		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
@@ -88,19 +101,19 @@ func TestAllBenchmarksRunAndEndWhatTheyStarted(t *testing.T) {
 		if strings.Contains(f.What, "mean batch / that of one worker") && (f.Value != "1.00" || !f.Met) {
 			t.Errorf("%+v: every fake worker forms batches of 32, want a ratio of 1", f)
 		}
-		if strings.Contains(f.What, "batches") && !strings.HasPrefix(f.Value, "32.0 rows") {
+		if f.Benchmark < 8 && strings.Contains(f.What, "batches") && !strings.HasPrefix(f.Value, "32.0 rows") {
 			t.Errorf("%+v: every fake worker forms batches of 32", f)
 		}
 	}
-	if len(seen) != 7 || targets != 22 {
-		t.Errorf("figures of %d benchmarks with %d targets, want 7 with 22: %+v", len(seen), targets, figures)
+	if len(seen) != 8 || targets != 25 {
+		t.Errorf("figures of %d benchmarks with %d targets, want 8 with 25: %+v", len(seen), targets, figures)
 	}
 	started, alive := leftBehind(t, cfg.Keep)
 	// 2 systems for echo, 1 for sleep, 1 for sentiment, 4 for bursts, 2 for
-	// scaling, 1 for sharing, 1 for bulk: 12 of Redis; 16 gateways; 5 + 1 + 1 + 23 +
-	// 5 + 1 + 1 workers; 1 of tasks; 1 bare.
-	if started != 12+16+37+1+1 {
-		t.Errorf("%d processes were started, want 67", started)
+	// scaling, 1 for sharing, 1 for bulk, 3 for models: 15 of Redis; 19 gateways;
+	// 5 + 1 + 1 + 23 + 5 + 1 + 1 + 3 workers; 1 of tasks; 1 bare.
+	if started != 15+19+40+1+1 {
+		t.Errorf("%d processes were started, want 76", started)
 	}
 	if len(alive) != 0 {
 		t.Errorf("processes %v were left behind", alive)
@@ -155,9 +168,9 @@ func (f writerFunc) Write(line []byte) (int, error) {
 func TestAnUnknownBenchmarkIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	cfg.Only = []int{8}
+	cfg.Only = []int{9}
 	if _, err := bench.Run(t.Context(), cfg); err == nil {
-		t.Error("benchmark 8 was run")
+		t.Error("benchmark 9 was run")
 	}
 }
 
@@ -169,7 +182,7 @@ func TestTheCommandWritesTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	program := bench.Program{Self: cfg.Bare[0], Sentiment: cfg.Sentiment, Stdout: &stdout, Stderr: &stderr}
+	program := bench.Program{Self: cfg.Bare[0], Kinds: cfg.Kinds, Stdout: &stdout, Stderr: &stderr}
 	status := program.Main(t.Context(), []string{"-ekiben", cfg.Ekiben, "-only", "3", "-short", "-out", out, "-keep", cfg.Keep})
 	if status != 0 || !strings.Contains(stdout.String(), "| 3 | sentiment.scores in a loop") || !strings.Contains(stdout.String(), "Redis 7") {
 		t.Fatalf("status %d\n%s%s", status, stdout.String(), stderr.String())
@@ -189,8 +202,8 @@ func TestMistakesOnTheCommandLineAreExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-only", "8"}, "1 to 7"},
-		{[]string{"-only", "a"}, "1 to 7"},
+		{[]string{"-only", "9"}, "1 to 8"},
+		{[]string{"-only", "a"}, "1 to 8"},
 		{[]string{"-fast"}, "-fast"},
 		{[]string{"4"}, `"4"`},
 	} {

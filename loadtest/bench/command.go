@@ -32,8 +32,9 @@ type Program struct {
 	// server.
 	Self string
 
-	// Sentiment is the kind that benchmark 3 calls in this process.
-	Sentiment runnables.Kind
+	// Kinds are those that benchmarks 3 and 8 call without the path: sentiment,
+	// python and onnx.
+	Kinds runnables.Kinds
 
 	Stdout, Stderr io.Writer
 }
@@ -54,7 +55,7 @@ func (p Program) Main(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	figures, err := opts.run(ctx, Config{
-		Bare: []string{p.Self, bareWord}, Sentiment: p.Sentiment, Only: opts.only, Scale: opts.scale,
+		Bare: []string{p.Self, bareWord}, Kinds: p.Kinds, Only: opts.only, Scale: opts.scale,
 		Log: slog.New(slog.NewTextHandler(p.Stderr, nil)),
 	})
 	page := opts.page(ctx, figures)
@@ -82,6 +83,7 @@ type options struct {
 	binary string
 	out    string
 	keep   string
+	python string
 	only   []int
 	scale  float64
 }
@@ -93,11 +95,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.binary, "ekiben", "", "measure this `binary` instead of building ./cmd/ekiben")
 	flags.StringVar(&o.out, "out", "", "also write the results into this Markdown `file`, between its result marks")
 	flags.StringVar(&o.keep, "keep", "", "keep the logs of all processes in this `folder`")
+	flags.StringVar(&o.python, "python", ".tools/python/bin/python", "the `interpreter` of benchmark 8, with scikit-learn")
 	flags.Func("only", "comma-separated `numbers` of the benchmarks to run, such as 1,4", func(s string) error {
 		for field := range strings.SplitSeq(s, ",") {
 			n, err := strconv.Atoi(field)
-			if err != nil || n < 1 || n > 7 {
-				return errors.New("want numbers from 1 to 7")
+			if err != nil || n < 1 || n > 8 {
+				return errors.New("want numbers from 1 to 8")
 			}
 			o.only = append(o.only, n)
 		}
@@ -121,7 +124,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 // run builds what is not given and makes a folder for the files of processes.
 func (o options) run(ctx context.Context, cfg Config) (figures []Figure, err error) {
-	cfg.Ekiben, cfg.Keep = o.binary, o.keep
+	cfg.Ekiben, cfg.Keep, cfg.Root = o.binary, o.keep, "."
 	if cfg.Keep == "" {
 		if cfg.Keep, err = os.MkdirTemp("", "ekiben-bench-"); err != nil {
 			return nil, err
@@ -129,6 +132,9 @@ func (o options) run(ctx context.Context, cfg Config) (figures []Figure, err err
 		defer func() { err = errors.Join(err, os.RemoveAll(cfg.Keep)) }()
 	}
 	if cfg.Keep, err = filepath.Abs(cfg.Keep); err != nil {
+		return nil, err
+	}
+	if cfg.Python, err = filepath.Abs(o.python); err != nil {
 		return nil, err
 	}
 	if cfg.Ekiben == "" {

@@ -35,7 +35,7 @@ func reviews() []string {
 // sentiment is benchmark 3: rows a second over the path against the same method
 // called in a loop in this process, a row a call and many rows a call.
 func (b *bench) sentiment(ctx context.Context) (_ []Figure, err error) {
-	instance, err := b.Sentiment.New(ctx, runnables.Setup{})
+	instance, err := b.Kinds["sentiment"].New(ctx, runnables.Setup{})
 	if err != nil {
 		return nil, err
 	}

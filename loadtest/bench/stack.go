@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,9 @@ type topology struct {
 	workers  int
 	tasks    int
 
-	// runners is the runners file of the workers.
-	runners string
+	// runners is the runners file of the workers, written to folder if that is
+	// given: paths in it are relative to it.
+	runners, folder string
 
 	// env is what gateways and tasks have in their environment beside what all have.
 	env []string
@@ -53,7 +55,7 @@ func startStack(ctx context.Context, binary, dir string, t topology) (_ *stack, 
 	if err != nil {
 		return nil, err
 	}
-	runners := filepath.Join(dir, "ekiben.yaml")
+	runners := filepath.Join(cmp.Or(t.folder, dir), "ekiben.yaml")
 	if err := os.WriteFile(runners, []byte(t.runners), 0o600); err != nil {
 		return nil, err
 	}

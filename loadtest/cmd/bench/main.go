@@ -13,8 +13,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/ekiben/ekiben"
 	"github.com/ekiben/ekiben/loadtest/bench"
-	"github.com/ekiben/ekiben/runnables/sentiment"
 )
 
 func main() {
@@ -24,7 +24,7 @@ func main() {
 		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	program := bench.Program{Self: self, Sentiment: sentiment.Kind(), Stdout: os.Stdout, Stderr: os.Stderr}
+	program := bench.Program{Self: self, Kinds: ekiben.BuiltIn(), Stdout: os.Stdout, Stderr: os.Stderr}
 	status := program.Main(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)
