@@ -143,7 +143,10 @@ class Channel:
         """Answers a call. What is large goes into the region of the call's slot."""
         offsets: dict[int, int] = {}
         if call.slot != wire.NO_SLOT:
-            offsets = self._write_region(call.slot, outputs)
+            for output in outputs:
+                if output.size >= wire.REGION_FROM:
+                    offsets = self._write_region(call.slot, outputs)
+                    break
         headers: list[wire.TensorHeader] = []
         inline: list[Any] = []
         size = 0
@@ -169,16 +172,15 @@ class Channel:
 
     def _write_region(self, slot: int, outputs: list[Tensor]) -> dict[int, int]:
         """Writes the large outputs one after the other: the offset of each."""
-        offsets: dict[int, int] = {}
+        offsets = {}
         end = 0
         for i, out in enumerate(outputs):
             if out.size >= wire.REGION_FROM:
                 offsets[i] = align(end)
                 end = offsets[i] + out.size
-        if offsets:
-            memory = self._regions.output(slot).room(end)
-            for i, offset in offsets.items():
-                write(memory, offset, outputs[i].data)
+        memory = self._regions.output(slot).room(end)
+        for i, offset in offsets.items():
+            write(memory, offset, outputs[i].data)
         return offsets
 
 

@@ -162,7 +162,7 @@ class Method:
 
     def encode(self, returned: Any, rows: int) -> list[Tensor]:
         """The tensors of what the method returned."""
-        values = list(returned) if isinstance(returned, tuple) else [returned]
+        values = returned if isinstance(returned, tuple) else (returned,)
         count = rows if self.batchable else None
         outputs = []
         for value, (name, kind) in zip(values, self._kinds(values)):
@@ -179,7 +179,7 @@ class Method:
             outputs.append(tensor)
         return outputs
 
-    def _kinds(self, values: list[Any]) -> list[tuple[str, Value]]:
+    def _kinds(self, values: tuple[Any, ...]) -> list[tuple[str, Value]]:
         """The name and the kind of each output."""
         if self.outputs is None:
             if not values:

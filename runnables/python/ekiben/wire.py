@@ -27,6 +27,10 @@ PAYLOAD = struct.Struct("<HHIII")  # method, count, rows, slot, tail
 TENSOR = struct.Struct("<BBHIQQ")  # dtype, rank, flags, reserved, offset, size
 DIMENSIONS = tuple(struct.Struct(f"<{rank}Q") for rank in range(MAX_RANK + 1))
 
+# The same, of a frame and of a tensor of each rank, at once.
+_HEAD = struct.Struct(HEADER.format + PAYLOAD.format[1:])
+_TENSORS = tuple(struct.Struct(f"{TENSOR.format}{rank}Q") for rank in range(MAX_RANK + 1))
+
 
 TensorHeader = tuple[int, tuple[int, ...], int, int, int]
 """The data type, shape, flags, offset and size of a tensor."""
@@ -92,16 +96,15 @@ def pack_payload(
     payload is the method, the rows and the slot.
     """
     method, rows, slot = payload
-    parts = [b"", PAYLOAD.pack(method, len(tensors), rows, slot, len(tail))]
+    parts = [b""]
     length = PAYLOAD.size + data + len(tail)
     for code, shape, flags, offset, size in tensors:
         rank = len(shape)
         length += TENSOR.size + 8 * rank
-        parts.append(TENSOR.pack(code, rank, flags, 0, offset, size))
-        parts.append(DIMENSIONS[rank].pack(*shape))
+        parts.append(_TENSORS[rank].pack(code, rank, flags, 0, offset, size, *shape))
     if length > MAX_FRAME:
         raise ValueError(f"a frame of {length} bytes is too large, at most {MAX_FRAME}")
-    parts[0] = HEADER.pack(length, kind, 0, 0, call)
+    parts[0] = _HEAD.pack(length, kind, 0, 0, call, method, len(tensors), rows, slot, len(tail))
     return b"".join(parts)
 
 
