@@ -24,7 +24,7 @@ type Runner struct {
 	CPU Quantity
 
 	// NvidiaGPU is how many NVIDIA GPUs they have, or which. Nothing means all,
-	// for a runnable that can use them.
+	// for a runnable that can use them, or none if CPU is given.
 	NvidiaGPU Quantity
 
 	// CustomResources are for strategies that know them.

@@ -94,7 +94,9 @@ func (d *draft) cores() (float64, error) {
 	case asked.Amount() == 0:
 		return 0, fmt.Errorf("cpu is 0 and it has no GPU: there is nothing to run it on")
 	case asked.Amount() > d.m.CPUs+tiny:
-		return 0, fmt.Errorf("cpu is %s, but this machine has %s; cpu: system asks for all of it", asked, cores(d.m.CPUs))
+		// A file for larger machines shall work on a laptop: nothing breaks but speed.
+		d.warn("cpu is %s, but this machine has %s: it has all of it.", asked, cores(d.m.CPUs))
+		return d.m.CPUs, nil
 	}
 	d.say("It has %s, as it asks for.", cores(asked.Amount()))
 	return asked.Amount(), nil

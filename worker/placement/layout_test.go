@@ -77,13 +77,13 @@ func TestSharedResourcesAreNoted(t *testing.T) {
 func TestEveryRunnerThatCannotBePlacedIsTold(t *testing.T) {
 	t.Parallel()
 	_, err := placement.Make(machine(2, 0), nil, []placement.Request{
-		named("a", threaded, cpu(3)), named("b", threaded), named("c", gpuOnly, gpu(1)),
+		named("a", threaded, cpu(0)), named("b", threaded), named("c", gpuOnly, gpu(1)),
 		named("d", threaded, func(r *runnables.Runner) { r.Strategy = "tpu" }),
 	})
 	if !errors.Is(err, placement.ErrStrategy) {
 		t.Errorf("error %v, want one of strategies", err)
 	}
-	for _, part := range []string{`runner "a": cpu is 3`, `runner "c": nvidia_gpu is 1`, `runner "d": unknown strategy "tpu"; this binary has: default`} {
+	for _, part := range []string{`runner "a": cpu is 0`, `runner "c": nvidia_gpu is 1`, `runner "d": unknown strategy "tpu"; this binary has: default`} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("no %q in: %v", part, err)
 		}
