@@ -19,8 +19,8 @@ const (
 	// burstRunner costs the same whatever the size of a batch: shredding a
 	// burst costs the most there. The runner pair takes matrices: rows of two
 	// widths, which cannot run together.
-	burstRunner = `  - {name: burst, runnable: sleep, init: {fixed: 5ms, per_row: 0s}, max_batch_size: 32}`
-	pairRunner  = `  - {name: pair, runnable: sleep, init: {fixed: 5ms, per_row: 0s, datatype: FP32, shape: [-1, -1]}, max_batch_size: 32}`
+	burstRunner = `  - {name: burst, runnable: sleep, init: {fixed: 5ms, per_row: 0s}, max_batch_size: 32, replicas: 1}`
+	pairRunner  = `  - {name: pair, runnable: sleep, init: {fixed: 5ms, per_row: 0s, datatype: FP32, shape: [-1, -1]}, max_batch_size: 32, replicas: 1}`
 )
 
 // bursts is benchmark 4: many idle workers must not shred a burst that one

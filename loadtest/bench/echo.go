@@ -15,7 +15,7 @@ const (
 	echoConnections = 128
 
 	// echoRunner may batch as many calls as there are connections.
-	echoRunner = `  - {name: echo, runnable: echo, max_batch_size: 128, max_queue: 10000}`
+	echoRunner = `  - {name: echo, runnable: echo, max_batch_size: 128, max_queue: 10000, replicas: 1}`
 )
 
 // contender is one of the systems that benchmark 1 compares.

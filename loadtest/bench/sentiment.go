@@ -14,7 +14,7 @@ import (
 
 const (
 	sentimentPath   = "/v1/runners/sentiment/scores"
-	sentimentRunner = `  - {name: sentiment, runnable: sentiment, max_batch_size: 32}`
+	sentimentRunner = `  - {name: sentiment, runnable: sentiment, max_batch_size: 32, replicas: 1}`
 	sentimentRows   = 32 // of a large call
 )
 

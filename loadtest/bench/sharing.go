@@ -12,7 +12,7 @@ import (
 )
 
 // otherRunner is a second one beside that of benchmark 2, in the same worker.
-const otherRunner = `  - {name: other, runnable: sleep, init: {fixed: 20ms, per_row: 2ms}, max_batch_size: 32}`
+const otherRunner = `  - {name: other, runnable: sleep, init: {fixed: 20ms, per_row: 2ms}, max_batch_size: 32, replicas: 1}`
 
 // quietRate is how many calls a second a caller makes that is no flood.
 const quietRate = 10

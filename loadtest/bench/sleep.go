@@ -24,7 +24,8 @@ const (
     init: {fixed: 20ms, per_row: 2ms}
     max_batch_size: 32
     max_latency_ms: 500
-    max_queue: 256`
+    max_queue: 256
+    replicas: 1`
 )
 
 // sleep is benchmark 2: a model that costs time, below and above its capacity.

@@ -27,7 +27,7 @@ type window struct {
 // config takes calls as they come, so that each window has one cut.
 const config = `
 runners:
-  - {name: probe, runnable: probe, max_batch_size: 16, batching: none}
+  - {name: probe, runnable: probe, max_batch_size: 16, batching: none, replicas: 1}
 `
 
 // openWindow starts a cluster with proxies.

@@ -18,7 +18,7 @@ import (
 // numbers is a runner that takes its time with numbers, some of them at a time.
 const numbers = `
 runners:
-  - {name: numbers, runnable: sleep, init: {fixed: 30ms, per_row: 0s, datatype: INT64}, max_batch_size: 8}
+  - {name: numbers, runnable: sleep, init: {fixed: 30ms, per_row: 0s, datatype: INT64}, max_batch_size: 8, replicas: 1}
 `
 
 // batchView is what is read of a batch.

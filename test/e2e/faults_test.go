@@ -16,7 +16,7 @@ import (
 
 const slow = `
 runners:
-  - {name: slow, runnable: sleep, init: {fixed: 300ms, per_row: 1ms}, max_batch_size: 8}
+  - {name: slow, runnable: sleep, init: {fixed: 300ms, per_row: 1ms}, max_batch_size: 8, replicas: 1}
 `
 
 // submit submits a job and returns the address of it.

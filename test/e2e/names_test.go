@@ -15,7 +15,7 @@ import (
 	"github.com/ekiben/ekiben/queue"
 )
 
-const sleepers = "runners:\n  - {name: sleep, runnable: sleep, init: {fixed: 300ms}}\n"
+const sleepers = "runners:\n  - {name: sleep, runnable: sleep, init: {fixed: 300ms}, replicas: 1}\n"
 
 func TestACallWithAKeyRunsOnceWhateverGatewaysItIsSentTo(t *testing.T) {
 	t.Parallel()

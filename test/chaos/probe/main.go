@@ -28,7 +28,7 @@ func main() {
 	ekiben.Main(ekiben.App{
 		Runnables: runnables.Kinds{"probe": {New: newProbe}},
 		Runners: []runnables.Runner{{
-			Name: runner, Runnable: "probe", MaxBatchSize: 16, MaxLatency: 20 * time.Millisecond,
+			Name: runner, Runnable: "probe", Replicas: 1, MaxBatchSize: 16, MaxLatency: 20 * time.Millisecond,
 		}},
 	})
 }
