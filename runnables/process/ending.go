@@ -52,7 +52,7 @@ func memoryKills() int {
 	return kills
 }
 
-// killsIn reads the line oom_kill of the first of the files that there is. In a
+// killsIn reads the line oom_kill of the first of the files that has one. In a
 // container the path of the control group may be that of the host, and its files
 // lie at the root.
 func killsIn(files ...string) int {

@@ -34,6 +34,24 @@ func PID(i *Instance) int {
 	return i.child.cmd.Process.Pid
 }
 
+// MemoryKillsIn is how many processes were killed for want of memory, by the first
+// of the files that says.
+func MemoryKillsIn(files ...string) int { return killsIn(files...) }
+
+// HowItEnded says how a process ended.
+func HowItEnded(state *os.ProcessState, starved bool) string { return howItEnded(state, starved) }
+
+// UseCopiedRegions makes the regions of outputs ones that cannot be sealed.
+func UseCopiedRegions(t *testing.T, i *Instance) {
+	t.Helper()
+	i.child.calling.Lock()
+	defer i.child.calling.Unlock()
+	i.child.input.copied = true
+	for _, r := range i.child.slots.regions {
+		r.copied = true
+	}
+}
+
 // CopiedRegion is a region that is not mapped: how one side writes to it, and the
 // other reads.
 func CopiedRegion(t *testing.T) (write func(at int, b []byte) error, read func(at, n int) ([]byte, error)) {

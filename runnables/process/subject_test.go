@@ -54,6 +54,7 @@ func newSubject(_ context.Context, s runnables.Setup) (runnables.Runnable, error
 	}
 	one := func(vs ...runnables.ValueSpec) []runnables.ValueSpec { return vs }
 	renamed := func(v runnables.ValueSpec, name string) runnables.ValueSpec { v.Name = name; return v }
+	optional := func(v runnables.ValueSpec) runnables.ValueSpec { v.Optional = true; return v }
 	single := method("scalar", runnables.BatchDim{}, one(scalar), one(scalar), echo)
 	single.Batchable = false
 	instance, err := runnables.New(
@@ -62,6 +63,7 @@ func newSubject(_ context.Context, s runnables.Setup) (runnables.Runnable, error
 		method("both", runnables.BatchDim{}, one(float, renamed(text, "t")), one(renamed(float, "a"), renamed(text, "b")), echo),
 		method("sum", runnables.BatchDim{}, one(float), one(sum), sums),
 		method("first", runnables.BatchDim{}, one(float), one(sum), first),
+		method("either", runnables.BatchDim{}, one(optional(renamed(float, "a")), optional(renamed(float, "b"))), one(renamed(float, "result")), either),
 		method("where", runnables.BatchDim{}, one(float), one(place), where),
 		method("act", runnables.BatchDim{}, one(text), one(renamed(text, "said")), (&actor{setup: s}).run),
 		single,
@@ -89,6 +91,14 @@ func sums(_ context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
 	}
 	t, err := tensor.Of([]int{rows}, out)
 	return []tensor.Tensor{t}, err
+}
+
+// either is the argument that is there.
+func either(_ context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
+	if a := inputs[0]; a.DType().Valid() {
+		return []tensor.Tensor{a}, nil
+	}
+	return []tensor.Tensor{inputs[1]}, nil
 }
 
 // first is the first column.
