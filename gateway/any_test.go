@@ -41,6 +41,7 @@ func anything() runnables.Spec {
 		undeclared("scaled", true, x, optional(value("scale", tensor.Any, runnables.JSON)), optional(value("label", tensor.Bytes, runnables.Text, -1))),
 		undeclared("nothing", true, optional(x), optional(value("y", tensor.FP32, "", -1))),
 		echoes("declared", true, x),
+		undeclared("version", false),
 	)
 }
 
@@ -94,6 +95,9 @@ func TestTheCallerDecidesOnTheTypeOfAnArgument(t *testing.T) {
 		{"nor when it is text", "scaled", "text/plain", `a`, "x BYTES [1]", `["a"]`},
 		{"all but one are left out", "nothing", jsonType, `{"y":[1,2]}`, "y FP32 [2]", `[1,2]`},
 		{"outputs that are declared", "declared", jsonType, `[{"a":1}]`, "x BYTES [1]", `[{"a":1}]`},
+		{"no argument", "version", jsonType, `{}`, "", `{}`},
+		{"no argument and no body", "version", "", "", "", `{}`},
+		{"no body for a document", "version", jsonType, "", "", `{}`},
 		{"several outputs", "pair", jsonType, `{"x":[1],"y":["a"]}`, "x INT64 [1], y BYTES [1]", `{"result_0":[1],"result_1":["a"]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,6 +132,8 @@ func TestArgumentsOfAnyTypeThatDoNotFitAreRefused(t *testing.T) {
 		{"broken JSON", "one", jsonType, `{"x":tru}`, 400, []string{"want JSON"}},
 		{"text that is none", "one", "text/plain", "\xff", 400, []string{"UTF-8"}},
 		{".npy of strings that are no text", "rows", "application/x-npy", strings.Replace(npy(t, []int{1}, uint8(0xff)), "|u1", "|S1", 1), 400, []string{"string 0 that is not valid UTF-8"}},
+		{"an argument that there is not", "version", jsonType, `{"x":1}`, 400, []string{"version takes no argument"}},
+		{"a value where none is taken", "version", jsonType, `1`, 400, []string{"version takes no argument"}},
 		{"bytes", "one", octets, "a", 415, []string{"a runnable takes them if it declares argument \"x\" as bytes"}},
 		{"bytes without a type", "one", "", "a", 415, []string{`"none"`, "declares argument \"x\" as bytes"}},
 		{"text where numbers are wanted", "numbers", "text/plain", "1", 415, []string{"application/x-npy"}},

@@ -114,6 +114,9 @@ func jsonArgument(m *method, v *runnables.ValueSpec, raw []byte) (tensor.Named, 
 
 // usage says what the arguments of a method are.
 func usage(m *method) string {
+	if len(m.Inputs) == 0 {
+		return m.Name + " takes no argument"
+	}
 	args := make([]string, len(m.Inputs))
 	for i, v := range m.Inputs {
 		args[i] = fmt.Sprintf("%s (%s)", v.Name, v)

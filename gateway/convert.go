@@ -15,10 +15,11 @@ import (
 // They are the service's fault: nothing of them is for its client.
 var errValue = errors.New("value does not fit")
 
+func required(v runnables.ValueSpec) bool { return !v.Optional }
+
 // toInputs makes tensors of Go values, in the order of the signature. Optional
 // arguments are left out where they are nil or at the end.
 func toInputs(m *method, args []any) ([]tensor.Named, error) {
-	required := func(v runnables.ValueSpec) bool { return !v.Optional }
 	if len(args) > len(m.Inputs) || slices.ContainsFunc(m.Inputs[len(args):], required) {
 		return nil, fmt.Errorf("%w: got %d arguments, but %s", errValue, len(args), usage(m))
 	}

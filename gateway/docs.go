@@ -97,7 +97,7 @@ func (m *method) curl(base string) string {
 			args = append(args, fmt.Sprintf("%q: %s", m.Inputs[i].Name, example(&m.Inputs[i])))
 		}
 	}
-	if len(args) == 0 {
+	if len(args) == 0 && m.Batchable { // one must be there for the rows
 		args = []string{fmt.Sprintf("%q: %s", m.Inputs[0].Name, example(&m.Inputs[0]))}
 	}
 	return fmt.Sprintf("curl %s \\\n  -H 'Content-Type: application/json' \\\n  --data %s",

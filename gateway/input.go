@@ -69,6 +69,9 @@ func freeDims(shape []int) int {
 // them before they are used.
 func decodeInputs(m *method, contentType string, b body) ([]tensor.Named, error) {
 	f, media := formOf(contentType)
+	if len(b.bytes()) == 0 && (contentType == "" || f == formJSON) && !slices.ContainsFunc(m.Inputs, required) {
+		return nil, nil // nothing is an answer where nothing is needed
+	}
 	if f == formJSON {
 		return jsonArguments(m, b.bytes())
 	}

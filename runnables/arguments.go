@@ -70,6 +70,9 @@ func (a arguments[In]) decode(inputs []tensor.Tensor, batched bool) (in []In, fa
 	if len(inputs) != len(a.args) {
 		return nil, nil, InputErrorf("got %d arguments, want %d", len(inputs), len(a.args))
 	}
+	if !batched {
+		in = make([]In, 1) // even where there is no argument
+	}
 	for i, arg := range a.args {
 		t, err := withRows(inputs[i], batched)
 		if err != nil {

@@ -114,6 +114,9 @@ func (s Signature) batchDim(dim int) int {
 
 // usage says what the arguments of the method are.
 func (s Signature) usage() string {
+	if len(s.Inputs) == 0 {
+		return s.Name + " takes no argument"
+	}
 	args := make([]string, len(s.Inputs))
 	for i, v := range s.Inputs {
 		args[i] = fmt.Sprintf("%s (%s)", v.Name, v)

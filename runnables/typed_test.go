@@ -112,6 +112,21 @@ func TestGoTypesBecomeTensorsAndBack(t *testing.T) {
 	roundTrip(t, [][]string{{"a"}, {"b", "c"}}, tensor.Bytes, "[-1]")
 }
 
+func TestAMethodThatIsNotBatchableNeedsNoArgument(t *testing.T) {
+	t.Parallel()
+	instance, err := runnables.New(runnables.SingleArgs("version", func(context.Context, struct{}) (int, error) { return 7, nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs, err := instance.Methods()[0].Run(t.Context(), nil)
+	if err != nil || len(outputs) != 1 {
+		t.Fatalf("answers %v, %v", outputs, err)
+	}
+	if v, err := tensor.Values[int64](outputs[0]); err != nil || len(v) != 1 || v[0] != 7 {
+		t.Errorf("answers %v, %v, want 7", v, err)
+	}
+}
+
 func TestTypesThatAreNoValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	type args struct {
@@ -123,7 +138,7 @@ func TestTypesThatAreNoValuesAreRefused(t *testing.T) {
 		runnables.Single("m", "x", func(context.Context, int) (func(), error) { return nil, nil }),
 		runnables.BatchArgs("m", func(context.Context, []args) ([]int, error) { return nil, nil }),
 		runnables.SingleArgs("m", func(context.Context, int) (int, error) { return 0, nil }),
-		runnables.SingleArgs("m", func(context.Context, struct{}) (int, error) { return 0, nil }),
+		runnables.BatchArgs("m", func(context.Context, []struct{}) ([]int, error) { return nil, nil }),
 		runnables.Single("m", "", func(context.Context, int) (int, error) { return 0, nil }),
 	}
 	for i, m := range methods {

@@ -71,8 +71,8 @@ func (s Signature) Validate() error {
 		errs = append(errs, fmt.Errorf("batch dimensions are %d and %d, want at least 0", in, out))
 		in, out = -1, -1
 	}
-	if len(s.Inputs) == 0 {
-		errs = append(errs, errors.New("has no argument, want at least one"))
+	if len(s.Inputs) == 0 && s.Batchable {
+		errs = append(errs, errors.New("is batchable and has no argument, which would have the rows: want at least one"))
 	}
 	errs = append(errs, validateValues("argument", s.Inputs, in)...)
 	errs = append(errs, validateValues("output", s.Outputs, out)...)
