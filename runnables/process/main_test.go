@@ -52,7 +52,7 @@ func self(tb testing.TB) process.Command {
 // setup is that of a runner of a subject.
 func setup(tb testing.TB, runnable string) runnables.Setup {
 	tb.Helper()
-	r := runnables.Runner{Name: "subject", Runnable: runnable, Env: map[string]string{role: "instance"}}
+	r := runnables.Runner{Name: "subject", Runnable: runnable, Env: map[string]string{role: "instance", "GORACE": "atexit_sleep_ms=0"}}
 	return runnables.Setup{Runner: r.WithDefaults(), Log: logTo(tb)}
 }
 
