@@ -139,7 +139,7 @@ func TestWhatIsNoAnswerFailsTheCallAndEndsTheProcess(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t, "subject")
-			s.Runner.Env = map[string]string{role: what}
+			s.Runner.Env[role] = what
 			i := start(t, s)
 			before := process.PID(i)
 			_, err := method(t, i, "run").Run(t.Context(), []tensor.Tensor{of(t, []float32{1}, 1)})
@@ -157,7 +157,7 @@ func TestAnAnswerThatBreaksOffIsACrash(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t, "subject")
-			s.Runner.Env = map[string]string{role: what}
+			s.Runner.Env[role] = what
 			_, err := method(t, start(t, s), "run").Run(t.Context(), []tensor.Tensor{of(t, []float32{1}, 1)})
 			if !errors.Is(err, runnables.ErrCrashed) || !strings.Contains(err.Error(), says) {
 				t.Errorf("error is %v, want %q", err, says)
@@ -169,7 +169,7 @@ func TestAnAnswerThatBreaksOffIsACrash(t *testing.T) {
 func TestElementsThatCannotBeAreTheRunnablesFault(t *testing.T) {
 	t.Parallel()
 	s := setup(t, "subject")
-	s.Runner.Env = map[string]string{role: "items"}
+	s.Runner.Env[role] = "items"
 	i := start(t, s)
 	before := process.PID(i)
 	_, err := method(t, i, "run").Run(t.Context(), []tensor.Tensor{of(t, []float32{1}, 1)})
@@ -184,7 +184,7 @@ func TestElementsThatCannotBeAreTheRunnablesFault(t *testing.T) {
 func TestARegionCannotBeMadeShorter(t *testing.T) {
 	t.Parallel()
 	s := setup(t, "subject")
-	s.Runner.Env = map[string]string{role: "shrinks"}
+	s.Runner.Env[role] = "shrinks"
 	out, err := method(t, start(t, s), "run").Run(t.Context(), []tensor.Tensor{of(t, []float32{1}, 1)})
 	if err != nil || out[0].Len() != 1<<18 {
 		t.Errorf("%v, %v", out, err)
