@@ -24,6 +24,7 @@ import (
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/runnables/echo"
 	"github.com/ekiben/ekiben/runnables/onnx"
+	"github.com/ekiben/ekiben/runnables/python"
 	"github.com/ekiben/ekiben/runnables/sentiment"
 	"github.com/ekiben/ekiben/runnables/sleep"
 	"github.com/ekiben/ekiben/worker/placement"
@@ -73,6 +74,7 @@ func BuiltIn() runnables.Kinds {
 	return runnables.Kinds{
 		"echo":      echo.Kind(),
 		"onnx":      onnx.Kind(),
+		pythonKind:  python.Kind(python.Options{}),
 		"sentiment": sentiment.Kind(),
 		"sleep":     sleep.Kind(),
 	}

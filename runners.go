@@ -1,6 +1,7 @@
 package ekiben
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,9 @@ import (
 	"github.com/ekiben/ekiben/internal/runnerfile"
 	"github.com/ekiben/ekiben/runnables"
 )
+
+// pythonKind is the kind of the runnables that have an interpreter.
+const pythonKind = "python"
 
 // defaultFile is read if no runners file is named.
 const defaultFile = "ekiben.yaml"
@@ -43,6 +47,11 @@ func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables
 	}
 	for _, w := range warnings {
 		log.Warn("runners file", "runner", w.Runner, "line", w.Line, "warning", w.Message)
+	}
+	for i, r := range all {
+		if kind, _, _ := strings.Cut(r.Runnable, ":"); kind == pythonKind {
+			all[i].Python = cmp.Or(r.Python, s.Python)
+		}
 	}
 	return app.choose(all, only)
 }

@@ -35,6 +35,10 @@ type Settings struct {
 	// is read if it is there.
 	Config string `env:"EKIBEN_CONFIG"`
 
+	// Python is the interpreter of runners in Python that do not name one, a path or
+	// a name. Empty means python3.
+	Python string `env:"EKIBEN_PYTHON"`
+
 	// Lease is how long calls stay with a worker that shows no sign of life.
 	Lease time.Duration `env:"EKIBEN_LEASE"`
 

@@ -9,7 +9,7 @@ import (
 
 // Variable names the interpreter in the environment of tests; make test sets it
 // to that of the environment that test/python.sh makes.
-const Variable = "EKIBEN_TEST_PYTHON"
+const Variable = "TEST_PYTHON"
 
 // Interpreter is a Python that has the packages of test/requirements.txt. A test
 // is skipped where there is none, except in continuous integration, where it
