@@ -151,7 +151,7 @@ func TestAPlanThatCannotBeSaysAllThatIsWrong(t *testing.T) {
 		want []string
 	}{
 		"too much": {threeRunners, []string{"--cpus", "1", "--gpus", "0"}, []string{
-			`runner "words": cpu is 2, but this machine has 1 core`, `runner "images": nvidia_gpu is 2, but this machine has no NVIDIA GPU (--gpus 0)`,
+			`runner "images": nvidia_gpu is 2, but this machine has no NVIDIA GPU (--gpus 0)`,
 		}},
 		"no such strategy":   {`runners: [{name: a, runnable: plain, strategy: gpus}]`, nil, []string{`unknown strategy "gpus"; this binary has: default, tpu`}},
 		"cannot be imported": {`runners: [{name: a, runnable: "python:broken:Class"}]`, nil, []string{`runner "a": No module named 'broken'`}},

@@ -2,6 +2,7 @@ package runnables
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 
 	"github.com/ekiben/ekiben/tensor"
@@ -124,6 +125,14 @@ func (k Kinds) Of(r Runner) (Kind, bool) {
 func (r Runner) Target() string {
 	_, target := r.target()
 	return target
+}
+
+// Path is the file that a name in Init means: a relative one is in Dir.
+func (r Runner) Path(name string) string {
+	if r.Dir == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(r.Dir, name)
 }
 
 func (r Runner) target() (kind, target string) {

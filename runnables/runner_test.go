@@ -19,6 +19,18 @@ func TestARunnerNeedsANameAndARunnable(t *testing.T) {
 	}
 }
 
+func TestFilesOfARunnerAreFoundFromItsFolder(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]runnables.Runner{"model.onnx": {}, "/models/model.onnx": {Dir: "/models"}} {
+		if got := r.Path("model.onnx"); got != want {
+			t.Errorf("Path() = %s, want %s", got, want)
+		}
+	}
+	if got := (runnables.Runner{Dir: "/models"}).Path("/else/where"); got != "/else/where" {
+		t.Errorf("an absolute path became %s", got)
+	}
+}
+
 func TestEveryFaultOfARunnerIsReported(t *testing.T) {
 	t.Parallel()
 	r := runnables.Runner{

@@ -14,20 +14,20 @@ const Variable = "TEST_PYTHON"
 // Interpreter is a Python that has the packages of test/requirements.txt. A test
 // is skipped where there is none, except in continuous integration, where it
 // fails.
-func Interpreter(t testing.TB) string {
-	t.Helper()
+func Interpreter(tb testing.TB) string {
+	tb.Helper()
 	python := os.Getenv(Variable)
 	if python == "" {
 		python = "python3"
 	}
-	out, err := exec.CommandContext(t.Context(), python, "-c", "import numpy, pandas, sklearn, PIL, nltk, vaderSentiment").CombinedOutput()
+	out, err := exec.CommandContext(tb.Context(), python, "-c", "import numpy, pandas, sklearn, PIL, nltk, vaderSentiment").CombinedOutput()
 	switch {
 	case err == nil:
 		return python
 	case os.Getenv("CI") != "":
-		t.Fatalf("%s, which %s names, cannot be used: %v\n%s", python, Variable, err, out)
+		tb.Fatalf("%s, which %s names, cannot be used: %v\n%s", python, Variable, err, out)
 	default:
-		t.Skipf("make test has a Python for this; %s cannot be used: %v\n%s", python, err, out)
+		tb.Skipf("make test has a Python for this; %s cannot be used: %v\n%s", python, err, out)
 	}
 	return ""
 }

@@ -56,8 +56,8 @@ func config(t *testing.T) bench.Config {
 		Python: "true",
 		Root:   "../..",
 		Scale:  0.01,
-		Keep:  t.TempDir(),
-		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Keep:   t.TempDir(),
+		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 }
 

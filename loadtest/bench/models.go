@@ -161,14 +161,15 @@ func (b *bench) model(ctx context.Context, m model, dir string) (_ []Figure, err
 
 // modelRunner is the runners file of a case.
 func modelRunner(r runnables.Runner) string {
-	text := fmt.Sprintf("  - name: %s\n    runnable: %q\n    max_batch_size: %d\n    replicas: %d\n    cpu: 1\n", r.Name, r.Runnable, r.MaxBatchSize, r.Replicas)
+	var text strings.Builder
+	fmt.Fprintf(&text, "  - name: %s\n    runnable: %q\n    max_batch_size: %d\n    replicas: %d\n    cpu: 1\n", r.Name, r.Runnable, r.MaxBatchSize, r.Replicas)
 	if r.Python != "" {
-		text += fmt.Sprintf("    python: %q\n", r.Python)
+		fmt.Fprintf(&text, "    python: %q\n", r.Python)
 	}
 	for name, value := range r.Init {
-		text += fmt.Sprintf("    init: {%s: %q}\n", name, value)
+		fmt.Fprintf(&text, "    init: {%s: %q}\n", name, value)
 	}
-	return lines(text)
+	return lines(text.String())
 }
 
 // randomRows are the rows of one call.

@@ -58,6 +58,7 @@ func newInstance(ctx context.Context, s runnables.Setup) (runnables.Runnable, er
 	if init.Path == "" {
 		return nil, errors.New("init parameters: path is missing: the .onnx file to load")
 	}
+	init.Path = s.Runner.Path(init.Path)
 	if _, err := os.Stat(init.Path); err != nil {
 		return nil, fmt.Errorf("the model: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben/ekiben/internal/pythontest"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/runnables/python"
 )
@@ -59,7 +60,7 @@ func TestTheBridgeIsWrittenOnceWhereOnlyTheUserCanWrite(t *testing.T) {
 	t.Parallel()
 	cache := filepath.Join(t.TempDir(), "cache")
 	serve := func() {
-		kind := python.Kind(python.Options{Interpreter: interpreter(t), Cache: cache})
+		kind := python.Kind(python.Options{Interpreter: pythontest.Interpreter(t), Cache: cache})
 		if _, err := kind.Describe(t.Context(), setup("subject:Subject").Runner); err != nil {
 			t.Fatal(err)
 		}

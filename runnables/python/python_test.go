@@ -8,35 +8,18 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ekiben/ekiben/internal/pythontest"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/runnables/process"
 	"github.com/ekiben/ekiben/runnables/python"
 	"github.com/ekiben/ekiben/tensor"
 )
-
-// interpreter is a Python with numpy. Where there is none the test is skipped,
-// which CI does not allow.
-func interpreter(tb testing.TB) string {
-	tb.Helper()
-	name := os.Getenv("EKIBEN_PYTHON")
-	if name == "" {
-		name = "python3"
-	}
-	if err := exec.CommandContext(tb.Context(), name, "-c", "import numpy").Run(); err != nil {
-		if os.Getenv("CI") != "" {
-			tb.Fatalf("%s has no numpy: %v", name, err)
-		}
-		tb.Skipf("%s has no numpy (EKIBEN_PYTHON names another)", name)
-	}
-	return name
-}
 
 func setup(class string) runnables.Setup {
 	r := runnables.Runner{Name: "subject", Runnable: "python:" + class, Dir: "testdata"}
@@ -45,7 +28,7 @@ func setup(class string) runnables.Setup {
 
 func start(tb testing.TB, s runnables.Setup) runnables.Runnable {
 	tb.Helper()
-	kind := python.Kind(python.Options{Interpreter: interpreter(tb), Cache: tb.TempDir()})
+	kind := python.Kind(python.Options{Interpreter: pythontest.Interpreter(tb), Cache: tb.TempDir()})
 	i, err := kind.New(tb.Context(), s)
 	if err != nil {
 		tb.Fatal(err)
@@ -160,7 +143,7 @@ func TestPythonReadsJoinedCallsWithoutACopy(t *testing.T) {
 
 func TestAClassIsDescribedBeforeItIsPlaced(t *testing.T) {
 	t.Parallel()
-	kind := python.Kind(python.Options{Interpreter: interpreter(t), Cache: t.TempDir()})
+	kind := python.Kind(python.Options{Interpreter: pythontest.Interpreter(t), Cache: t.TempDir()})
 	for range 2 { // the second time it is known
 		res, err := kind.Describe(t.Context(), setup("subject:Subject").Runner)
 		if err != nil || !res.NvidiaGPU || res.NoCPU || !res.MultiThreading || res.Concurrent {
@@ -174,7 +157,7 @@ func TestAClassIsDescribedBeforeItIsPlaced(t *testing.T) {
 
 func TestWhyAClassCannotBeServed(t *testing.T) {
 	t.Parallel()
-	kind := python.Kind(python.Options{Interpreter: interpreter(t), Cache: t.TempDir()})
+	kind := python.Kind(python.Options{Interpreter: pythontest.Interpreter(t), Cache: t.TempDir()})
 	for class, c := range map[string]struct{ reason, says string }{
 		"missing:Thing":   {"import", "No module named 'no_such_module'"},
 		"subject:Nothing": {"import", "Nothing"},
