@@ -25,11 +25,11 @@ type Config struct {
 	// which the address is appended.
 	Bare []string
 
-	// Kinds are those that benchmarks 3 and 8 call without the path: sentiment,
+	// Kinds are those that benchmarks 3, 8 and 9 call without the path: sentiment,
 	// python and onnx.
 	Kinds runnables.Kinds
 
-	// Python is the interpreter of benchmark 8, with scikit-learn.
+	// Python is the interpreter of benchmarks 8 and 9, with scikit-learn.
 	Python string
 
 	// Root is the top of the repository, where the examples are.
@@ -53,10 +53,10 @@ type Config struct {
 // measured are returned even when a later benchmark fails.
 func Run(ctx context.Context, cfg Config) ([]Figure, error) {
 	b := &bench{Config: cfg}
-	all := []func(context.Context) ([]Figure, error){b.echo, b.sleep, b.sentiment, b.bursts, b.scaling, b.sharing, b.bulk, b.models}
+	all := []func(context.Context) ([]Figure, error){b.echo, b.sleep, b.sentiment, b.bursts, b.scaling, b.sharing, b.bulk, b.models, b.trips}
 	selected := cfg.Only
 	if len(selected) == 0 {
-		selected = []int{1, 2, 3, 4, 5, 6, 7, 8}
+		selected = []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
 	}
 	var figures []Figure
 	var faults []error

@@ -105,8 +105,8 @@ func TestAllBenchmarksRunAndEndWhatTheyStarted(t *testing.T) {
 			t.Errorf("%+v: every fake worker forms batches of 32", f)
 		}
 	}
-	if len(seen) != 8 || targets != 25 {
-		t.Errorf("figures of %d benchmarks with %d targets, want 8 with 25: %+v", len(seen), targets, figures)
+	if len(seen) != 9 || targets != 28 {
+		t.Errorf("figures of %d benchmarks with %d targets, want 9 with 28: %+v", len(seen), targets, figures)
 	}
 	started, alive := leftBehind(t, cfg.Keep)
 	// 2 systems for echo, 1 for sleep, 1 for sentiment, 4 for bursts, 2 for
@@ -168,9 +168,9 @@ func (f writerFunc) Write(line []byte) (int, error) {
 func TestAnUnknownBenchmarkIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	cfg.Only = []int{9}
+	cfg.Only = []int{10}
 	if _, err := bench.Run(t.Context(), cfg); err == nil {
-		t.Error("benchmark 9 was run")
+		t.Error("benchmark 10 was run")
 	}
 }
 
@@ -202,8 +202,8 @@ func TestMistakesOnTheCommandLineAreExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-only", "9"}, "1 to 8"},
-		{[]string{"-only", "a"}, "1 to 8"},
+		{[]string{"-only", "10"}, "1 to 9"},
+		{[]string{"-only", "a"}, "1 to 9"},
 		{[]string{"-fast"}, "-fast"},
 		{[]string{"4"}, `"4"`},
 	} {

@@ -32,7 +32,7 @@ type Program struct {
 	// server.
 	Self string
 
-	// Kinds are those that benchmarks 3 and 8 call without the path: sentiment,
+	// Kinds are those that benchmarks 3, 8 and 9 call without the path: sentiment,
 	// python and onnx.
 	Kinds runnables.Kinds
 
@@ -95,12 +95,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.binary, "ekiben", "", "measure this `binary` instead of building ./cmd/ekiben")
 	flags.StringVar(&o.out, "out", "", "also write the results into this Markdown `file`, between its result marks")
 	flags.StringVar(&o.keep, "keep", "", "keep the logs of all processes in this `folder`")
-	flags.StringVar(&o.python, "python", ".tools/python/bin/python", "the `interpreter` of benchmark 8, with scikit-learn")
+	flags.StringVar(&o.python, "python", ".tools/python/bin/python", "the `interpreter` of benchmarks 8 and 9, with scikit-learn")
 	flags.Func("only", "comma-separated `numbers` of the benchmarks to run, such as 1,4", func(s string) error {
 		for field := range strings.SplitSeq(s, ",") {
 			n, err := strconv.Atoi(field)
-			if err != nil || n < 1 || n > 8 {
-				return errors.New("want numbers from 1 to 8")
+			if err != nil || n < 1 || n > 9 {
+				return errors.New("want numbers from 1 to 9")
 			}
 			o.only = append(o.only, n)
 		}

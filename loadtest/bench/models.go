@@ -40,7 +40,7 @@ func modelCases() []model {
 		},
 		{
 			name: "scikit-learn on iris", runnable: "python:iris:IrisClassifier", method: "predict",
-			init: runnables.Init{"model_file": "iris.joblib"}, shape: []int{4}, dtype: tensor.FP64, rows: 500, calls: 4,
+			init: runnables.Init{"model_file": "iris.joblib"}, shape: []int{4}, dtype: tensor.FP64, rows: 2000, calls: 4,
 		},
 		{
 			name: "ONNX digits", runnable: "onnx", method: "run",
@@ -196,21 +196,11 @@ func randomRows(m model) (tensor.Tensor, error) {
 // modelLoop gives batches to an instance, one after the other, and returns rows a
 // second.
 func (b *bench) modelLoop(ctx context.Context, m model, options runnables.Runner, rows tensor.Tensor) (_ float64, err error) {
-	kind, ok := b.Kinds.Of(options)
-	if !ok {
-		return 0, fmt.Errorf("there is no kind of %q", options.Runnable)
-	}
-	instance, err := kind.New(ctx, runnables.Setup{
-		Runner: options.WithDefaults(), Place: runnables.Place{Threads: 1}, Log: b.Log,
-	})
+	instance, method, err := b.instance(ctx, options, m.method)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, instance.Close()) }()
-	method, err := methodNamed(instance, m.method)
-	if err != nil {
-		return 0, err
-	}
 	parts := make([]tensor.Tensor, m.calls)
 	for i := range parts {
 		parts[i] = rows
@@ -225,6 +215,26 @@ func (b *bench) modelLoop(ctx context.Context, m model, options runnables.Runner
 	rate := float64(batches*m.batch()) / time.Since(started).Seconds()
 	b.Log.InfoContext(ctx, "loop", "name", m.name, "rows_per_s", rate)
 	return rate, nil
+}
+
+// instance makes an instance of a runner here, and finds its method of one
+// argument.
+func (b *bench) instance(ctx context.Context, options runnables.Runner, name string) (runnables.Runnable, runnables.Method, error) {
+	kind, ok := b.Kinds.Of(options)
+	if !ok {
+		return nil, runnables.Method{}, fmt.Errorf("there is no kind of %q", options.Runnable)
+	}
+	instance, err := kind.New(ctx, runnables.Setup{
+		Runner: options.WithDefaults(), Place: runnables.Place{Threads: 1}, Log: b.Log,
+	})
+	if err != nil {
+		return nil, runnables.Method{}, err
+	}
+	method, err := methodNamed(instance, name)
+	if err != nil {
+		return nil, runnables.Method{}, errors.Join(err, instance.Close())
+	}
+	return instance, method, nil
 }
 
 // runBatch runs a method of one argument on the calls of a batch, as a worker
