@@ -114,6 +114,8 @@ func TestOutputsThatAreNotDeclaredAreChecked(t *testing.T) {
 	t.Parallel()
 	single := predict()
 	single.Batchable = false
+	across := predict()
+	across.BatchDim.Out = 1
 	for _, tt := range []struct {
 		sig      runnables.Signature
 		outputs  []tensor.Tensor
@@ -129,6 +131,9 @@ func TestOutputsThatAreNotDeclaredAreChecked(t *testing.T) {
 		{predict(), []tensor.Tensor{integers(t, 2), integers(t)}, `output "result_1" of method "predict" has shape [], which has no batch dimension 0`},
 		{predict(), []tensor.Tensor{texts(t, "1", "two")}, `output "result" of method "predict" has element 1 that is not one JSON document`},
 		{predict(), []tensor.Tensor{{}}, "which no value has"},
+		{across, []tensor.Tensor{integers(t, 3, 2)}, ""},
+		{across, []tensor.Tensor{integers(t, 2)}, `output "result" of method "predict" has shape [2], which has no batch dimension 1`},
+		{across, []tensor.Tensor{integers(t, 2, 3)}, "has 3 rows for 2 rows of input"},
 	} {
 		err := runnables.CheckOutputs(tt.sig, tt.outputs, 2)
 		if tt.sentence == "" && err == nil {

@@ -124,6 +124,18 @@ func TestOutputsAreCheckedAgainstTheSignatureAndTheRows(t *testing.T) {
 	}
 }
 
+func TestADimensionOfOneIsOne(t *testing.T) {
+	t.Parallel()
+	sig := classify()
+	sig.Inputs = []runnables.ValueSpec{{Name: "x", DType: tensor.FP32, Shape: []int{-1, 1}}}
+	if _, _, err := runnables.CheckInputs(sig, []tensor.Named{named("x", floats(t, 2, 2))}); err == nil || !strings.Contains(err.Error(), "dimension 1 is 2, not 1") {
+		t.Errorf("two: %v", err)
+	}
+	if _, _, err := runnables.CheckInputs(sig, []tensor.Named{named("x", floats(t, 2, 0))}); err == nil || !strings.Contains(err.Error(), "dimension 1 is 0, not 1") {
+		t.Errorf("none: %v", err)
+	}
+}
+
 func TestRowsAreCountedAlongTheBatchDimension(t *testing.T) {
 	t.Parallel()
 	sig := runnables.Signature{

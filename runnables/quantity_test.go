@@ -59,4 +59,8 @@ func TestPlacesSayWhatProcessesMustFindInTheirEnvironment(t *testing.T) {
 	if env["CUDA_VISIBLE_DEVICES"] != "1,3" || env["CUDA_DEVICE_ORDER"] != "PCI_BUS_ID" || env["TPU"] != "0" || len(env) != 3 {
 		t.Errorf("on two devices: %v", env)
 	}
+	env = runnables.Place{Threads: 2, Env: map[string]string{"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "7"}}.Environment()
+	if device, set := env["CUDA_VISIBLE_DEVICES"]; device != "" || !set || env["OMP_NUM_THREADS"] != "7" || env["MKL_NUM_THREADS"] != "2" {
+		t.Errorf("with a strategy's own: %v", env)
+	}
 }

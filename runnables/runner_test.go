@@ -87,6 +87,12 @@ func TestAnOptionThatCannotBeIsRefusedWithASentence(t *testing.T) {
 		{"nvidia_gpu", "is 1.5, want a whole number", runnables.Runner{NvidiaGPU: runnables.Amount(1.5)}},
 		{"custom_resources", `name "a b"`, runnables.Runner{CustomResources: custom("a b")}},
 		{"custom_resources", "has an option of its own", runnables.Runner{CustomResources: custom("nvidia.com/gpu")}},
+		{"custom_resources", "has cpu, which has an option of its own", runnables.Runner{CustomResources: custom("cpu")}},
+		{"custom_resources", "has nvidia_gpu, which has an option of its own", runnables.Runner{CustomResources: custom("nvidia_gpu")}},
+		{"custom_resources", "at most 63 characters", runnables.Runner{CustomResources: custom(strings.Repeat("a", 64))}},
+		{"workers_per_resource", "is 1025, want a number above 0 and at most 1024", runnables.Runner{WorkersPerResource: 1025}},
+		{"replicas", "is 1025, want 1 to 1024", runnables.Runner{Replicas: 1025}},
+		{"python", "want a path or a name", runnables.Runner{Runnable: "python:m:C", Python: "py\x00"}},
 		{"workers_per_resource", "is -1", runnables.Runner{WorkersPerResource: -1}},
 		{"strategy", `is "My Way"`, runnables.Runner{Strategy: "My Way"}},
 		{"isolation", `is "vm", want none or process`, runnables.Runner{Isolation: "vm"}},
@@ -99,7 +105,9 @@ func TestAnOptionThatCannotBeIsRefusedWithASentence(t *testing.T) {
 		if r.Name == "" {
 			r.Name = "r"
 		}
-		r.Runnable = "echo:x"
+		if r.Runnable == "" {
+			r.Runnable = "echo:x"
+		}
 		faults := r.WithDefaults().Check()
 		if len(faults) != 1 || faults[0].Option != tc.option || !strings.Contains(faults[0].Error(), tc.want) {
 			t.Errorf("%s: got %v, want %q", tc.option, faults, tc.want)
@@ -117,6 +125,19 @@ func TestEveryOptionTogetherIsFine(t *testing.T) {
 	}
 	if err := r.WithDefaults().Validate(); err != nil {
 		t.Error(err)
+	}
+	r.Replicas, r.WorkersPerResource, r.CustomResources = 1024, 1024, map[string]runnables.Quantity{strings.Repeat("a", 63): {}}
+	if err := r.WithDefaults().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What belongs to a runnable that is missing is not wrong too.
+func TestAMissingRunnableIsOneFault(t *testing.T) {
+	t.Parallel()
+	faults := runnables.Runner{Name: "a", Python: "python3"}.WithDefaults().Check()
+	if len(faults) != 1 || faults[0].Error() != "runnable is missing" {
+		t.Errorf("got %v", faults)
 	}
 }
 

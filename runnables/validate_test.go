@@ -37,6 +37,7 @@ func TestSignaturesThatCannotBeServedAreRefused(t *testing.T) {
 		"shape [] has no batch dimension 0":                   func(s *runnables.Signature) { s.Outputs[0].Shape = nil },
 		"batch dimension 0 of shape [4] is 4, want -1":        func(s *runnables.Signature) { s.Outputs[0].Shape = []int{4} },
 		"want at least 0":                                     func(s *runnables.Signature) { s.BatchDim.In = -1 },
+		"dimensions are 0 and -1":                             func(s *runnables.Signature) { s.BatchDim.Out = -1 },
 		"but is not batchable":                                func(s *runnables.Signature) { s.Batchable, s.BatchDim.Out = false, 1 },
 		"only BYTES have content":                             func(s *runnables.Signature) { s.Inputs[0].Content = runnables.Text },
 		`content is "xml"`:                                    func(s *runnables.Signature) { s.Inputs[1].Content = "xml" },

@@ -122,6 +122,28 @@ unknown: 1
 	}
 }
 
+// An option in a form of its own is refused in the line that it has.
+func TestWhatIsRefusedIsFoundInItsOwnForm(t *testing.T) {
+	t.Parallel()
+	for option, want := range map[string]string{
+		"{env: {A: ~}}":                        "[3:11] runner \"a\": env.A is nothing, want text",
+		"{max_queue_bytes: 1.0e30}":            "[3:5] runner \"a\": max_queue_bytes is 1.0e30, want a whole number",
+		"{max_queue: 2.5}":                     "[3:5] runner \"a\": max_queue is 2.5, want a whole number",
+		"{workers_per_resource: 0}":            "want a number above 0",
+		"{resources: {cpu: [0]}}":              "[3:5] runner \"a\": cpu is [0], want a number of cores",
+		"{resources: all}":                     "want a map of amounts, system or null",
+		"{method_configs: {m: {max_rows: 1}}}": "unknown field \"method_configs.m.max_rows\"",
+		"{method_configs: 4}":                  "want a list of methods, or a map by their names",
+		"{batching: eager}":                    "batching is \"eager\", want none, fixed or adaptive",
+		"{custom_resources: {cpu: 2}}":         "custom_resources has cpu, which has an option of its own",
+	} {
+		_, _, err := runnerfile.Parse([]byte("runners:\n  a:\n    "+strings.TrimSuffix(option[1:], "}")+"\n    runnable: x\n"), runnerfile.Base{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", option, err, want)
+		}
+	}
+}
+
 func TestYAMLIsReadAsItIsMeant(t *testing.T) {
 	t.Parallel()
 	all, _ := parse(t, `# a comment

@@ -118,6 +118,16 @@ func TestFileNamesAreRelativeToWhatNamesThem(t *testing.T) {
 	}
 }
 
+func TestParametersOfEitherNameAreOfTheFile(t *testing.T) {
+	t.Parallel()
+	for _, option := range []string{"init: {size: 5}", "runnable_init_params: {size: 5}", "runnable: x"} {
+		all, _ := parse(t, "runners: {all: {"+option+"}}", runnerfile.Base{Runners: []runnables.Runner{everything()}, Dir: "/elsewhere"})
+		if all[0].Dir != "/elsewhere" {
+			t.Errorf("%s: files are looked for in %s", option, all[0].Dir)
+		}
+	}
+}
+
 func TestASharedInterpreterIsForRunnersThatHaveOne(t *testing.T) {
 	t.Parallel()
 	all, _ := parse(t, "runner_defaults: {python: py}\nrunners: [{name: a, runnable: 'python:m:C'}, {name: b, runnable: onnx}]", runnerfile.Base{})

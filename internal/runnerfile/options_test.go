@@ -132,6 +132,7 @@ func TestResourcesAreReadInEveryForm(t *testing.T) {
 	for form, want := range map[string]q{
 		"4": runnables.Amount(4), "2.0": runnables.Amount(2), `"4"`: runnables.Amount(4), `"500m"`: runnables.Amount(0.5), "1500m": runnables.Amount(1.5),
 		"system": runnables.System(), "null": {}, "0": runnables.Amount(0), "${NONE:-3}": runnables.Amount(3), `"${NONE:-250m}"`: runnables.Amount(0.25),
+		`"${NONE:-}"`: {}, "${NONE:-null}": {},
 	} {
 		for _, file := range []string{
 			"runners:\n  - name: a\n    runnable: x\n    cpu: " + form,
@@ -169,5 +170,13 @@ func TestWhatHasNoEffectIsAWarning(t *testing.T) {
 	_, warnings := parse(t, "runners:\n  logging: {access: {enabled: true}}\n  a:\n    runnable: x\n    metrics: {enabled: false}\n    cpu: 2\n", runnerfile.Base{})
 	if len(warnings) != 2 || warnings[0].Runner != "" || warnings[0].Line != 2 || warnings[1].Runner != "a" || warnings[1].Line != 5 {
 		t.Errorf("got %+v", warnings)
+	}
+}
+
+func TestAMethodThatIsOnlyNamedHasTheLimitsOfItsRunner(t *testing.T) {
+	t.Parallel()
+	r := one(t, "runners: [{name: a, runnable: x, max_batch_size: 7, method_configs: {m: ~, n: {}}}]")
+	if rows, wait := r.Limits("m"); len(r.Methods) != 2 || rows != 7 || wait != 100*time.Millisecond {
+		t.Errorf("m has %d rows and %v: %+v", rows, wait, r.Methods)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ekiben/ekiben/internal/runnerfile"
 	"github.com/ekiben/ekiben/runnables"
@@ -41,11 +42,16 @@ runners:
       default: ${NONE:-a b:-c}
       list: ["${DIR}", {deep: "${DIR}"}]
       version: ${VERSION}
+      digits: ${N}0
+      more: ${N}${N}
+      quoted: !!str ${N}
+      empty default: ${EMPTY:-5}
 `, runnerfile.Base{Env: environment, Runners: []runnables.Runner{{Name: "first", MaxQueue: 5, Python: "py"}}, Dir: "d"})
 	r := all[0]
 	want := runnables.Init{
 		"path": "/models/iris.onnx", "n": int64(7), "text": "7", "nothing": nil, "empty": "", "map": "a: b", "literal": "${N}", "${N}": "key",
 		"default": "a b:-c", "list": []any{"/models", map[string]any{"deep": "/models"}}, "version": 1.0,
+		"digits": "70", "more": "77", "quoted": "7", "empty default": int64(5),
 	}
 	if !reflect.DeepEqual(r.Init, want) {
 		t.Errorf("init is\n%#v, want\n%#v", r.Init, want)
@@ -54,7 +60,7 @@ runners:
 		t.Errorf("env is %#v", r.Env)
 	}
 	if r.Name != "first" || r.Runnable != "python:m:C" || r.Python != "" || r.Models[0] != "iris:7" || r.Replicas != 7 || r.MaxBatchSize != 7 || !r.FromZero ||
-		r.NvidiaGPU.Amount() != 7 || r.MaxQueue != 5 {
+		r.NvidiaGPU.Amount() != 7 || r.MaxQueue != 5 || r.MaxLatency != 500*time.Microsecond {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -41,6 +41,12 @@ func TestRunnersAreSpreadOverTheDevices(t *testing.T) {
 		"replicas": {[]placement.Request{
 			named("a", gpuOnly, replicas(1)), named("b", gpuOnly, replicas(2)), named("c", gpuOnly, workers(0.5), replicas(1)),
 		}, "0 | 1 2 | 2,3"},
+		"the load of a group is that of all its devices": {[]placement.Request{
+			named("a", gpuOnly, gpu([]any{0})), named("b", gpuOnly, workers(0.5), replicas(1)),
+		}, "0 | 2,3"},
+		"all of them, in their order": {[]placement.Request{
+			named("a", gpuOnly, gpu([]any{0})), named("b", gpuOnly, gpu(4)),
+		}, "0 | 0 1 2 3"},
 		"by UUID too": {[]placement.Request{
 			named("a", gpuOnly, gpu(3)), named("b", gpuOnly, gpu([]any{"GPU-1"})),
 		}, "0 2 3 | GPU-10000000-aaaa"},
@@ -71,6 +77,45 @@ func TestSharedResourcesAreNoted(t *testing.T) {
 	l, err = placement.Make(machine(2.5, 0), nil, []placement.Request{named("a", oneThread)})
 	if err != nil || len(l.Notes) > 0 {
 		t.Errorf("error %v, notes %q; want none where the cores are a fraction", err, l.Notes)
+	}
+}
+
+// A plan that is only looked at, before a start, places nothing.
+func TestTheMachineIsAsItWasAfterwards(t *testing.T) {
+	t.Parallel()
+	m := machine(8, 2)
+	for range 2 {
+		l, err := placement.Make(m, nil, []placement.Request{named("a", gpuOnly, gpu(1))})
+		if err != nil || pictures(l) != "0" || m.GPUs[0].Load != 0 {
+			t.Fatalf("%s on %+v, %v", pictures(l), m.GPUs, err)
+		}
+	}
+}
+
+// An instance for which nobody decided on threads has one at least.
+func TestInstancesWithoutAWordOfThreadsCountToo(t *testing.T) {
+	t.Parallel()
+	four := placement.Func(func(placement.Request, placement.Machine) (placement.Plan, error) {
+		return placement.Plan{Places: make([]runnables.Place, 4)}, nil
+	})
+	l, err := placement.Make(machine(3, 0), placement.Strategies{"default": four}, []placement.Request{named("a", oneThread)})
+	if err != nil || len(l.Notes) != 1 || !strings.HasPrefix(l.Notes[0], "4 threads for 3 cores: a.") {
+		t.Errorf("%q, %v", l.Notes, err)
+	}
+}
+
+func TestWhatIsAsItWasAskedForIsNoWarning(t *testing.T) {
+	t.Parallel()
+	for _, change := range []func(*runnables.Runner){
+		replicas(4), replicas(5), workers(0.5), workers(1.5), gpu(2), with(cpu(8), gpu(2)), with(workers(0.33), gpu(3)), with(replicas(2), workers(0.5)),
+	} {
+		l, err := placement.Make(machine(8, 4), nil, []placement.Request{named("r", gpuAndThreads, change)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := l.Plans[0].Warnings; len(told) > 0 {
+			t.Errorf("%s: %q", pictures(l), told)
+		}
 	}
 }
 

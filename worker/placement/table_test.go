@@ -104,7 +104,7 @@ func TestDefaultAnswersEveryRowOfTheTable(t *testing.T) {
 		// BentoML: an exception.
 		{name: "no GPU and no word of cpu", can: gpuAndThreads, asks: gpu(0), want: "cpu×8", tells: "nvidia_gpu is 0"},
 		{name: "no GPU, 2 cores", can: gpuAndThreads, asks: with(gpu(0), cpu(2)), want: "cpu×2"},
-		{name: "threads, 500m", can: threaded, asks: cpu("500m"), want: "cpu×1"},
+		{name: "threads, 500m", can: threaded, asks: cpu("500m"), want: "cpu×1", tells: "1 thread each."},
 		// BentoML: two workers with 4 threads each.
 		{name: "threads, 4 cores, two workers", can: threaded, asks: with(cpu(4), workers(2)), want: "cpu×2 cpu×2"},
 		{name: "one thread, 2.5 cores", can: oneThread, asks: cpu(2.5), want: "cpu×1 cpu×1 cpu×1"},
@@ -135,8 +135,13 @@ func TestDefaultHeedsEveryOption(t *testing.T) {
 		{name: "a GPU for a runnable that has no use for it", can: oneThread, asks: gpu(1), fails: `runnable "python:m:Class" cannot use GPUs`},
 		{name: "certain GPUs for a runnable that has no use for them", can: oneThread, asks: gpu([]any{0}), fails: "cannot use GPUs"},
 		{name: "a GPU twice", can: gpuOnly, asks: gpu([]any{1, "GPU-10000000-aaaa"}), fails: "GPU 1 is there twice"},
+		{name: "a UUID in other letters", can: gpuOnly, asks: gpu([]any{"gpu-10000000-AAAA"}), want: "GPU-10000000-aaaa"},
+		{name: "the beginning of a UUID in other letters", can: gpuOnly, asks: gpu([]any{"gpu-2"}), want: "GPU-20000000-aaaa"},
+		{name: "the beginning of every UUID", can: gpuOnly, asks: gpu([]any{"GPU-"}), fails: "there is no GPU GPU-"},
 		{name: "a UUID and an index", can: gpuOnly, asks: with(gpu([]any{"GPU-1", 2}), workers(0.5)), want: "GPU-10000000-aaaa,GPU-20000000-aaaa"},
 		{name: "cpu only", can: gpuAndThreads, asks: cpu(4), want: "cpu×4", tells: "asks for cpu and not for nvidia_gpu"},
+		{name: "cpu only, all of it", can: gpuAndThreads, asks: cpu("system"), want: "cpu×8", tells: "asks for cpu and not for nvidia_gpu"},
+		{name: "no cores and no word of GPUs", can: gpuAndThreads, asks: cpu(0), fails: "nothing to run it on"},
 		{name: "no cores", can: threaded, asks: cpu(0), fails: "nothing to run it on"},
 		{name: "no cores, but a GPU", can: gpuAndThreads, asks: with(cpu(0), gpu(1)), want: "0"},
 		{name: "cores as a list", can: threaded, asks: cpu([]any{0, 1}), fails: "want how many cores"},
@@ -144,6 +149,10 @@ func TestDefaultHeedsEveryOption(t *testing.T) {
 		{name: "threads that do not divide the cores", can: threaded, asks: with(cpu(8), workers(3)), want: "cpu×2 cpu×2 cpu×2", tells: "2 cores left over"},
 		{name: "more instances than cores", can: threaded, asks: with(cpu(1), workers(3)), want: "cpu×1 cpu×1 cpu×1", tells: "more than the cores"},
 		{name: "half an instance on the CPU", can: threaded, asks: workers(0.5), want: "cpu×8", tells: "whole instances"},
+		{name: "two workers on each of two cores and a half", can: oneThread, asks: with(cpu(2.5), workers(2)), want: "cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1"},
+		{name: "three groups, one and a half workers on each", can: gpuOnly, asks: with(gpu(3), workers(1.5)), want: "0 0 1 2 2"},
+		{name: "sums that are a little less than they should be", can: threaded, asks: with(cpu(3-1e-12), workers(3-1e-12)), want: "cpu×1 cpu×1 cpu×1"},
+		{name: "a sum that is a little more than it should be", can: oneThread, asks: with(cpu(4), workers(0.5+1e-12)), want: "cpu×1 cpu×1"},
 		{name: "two workers a core", can: oneThread, asks: with(cpu(2), workers(2)), want: "cpu×1 cpu×1 cpu×1 cpu×1"},
 		{name: "replicas share the cores", can: threaded, asks: replicas(3), want: "cpu×2 cpu×2 cpu×2", tells: "replicas is 3"},
 		{name: "replicas with one thread", can: oneThread, asks: replicas(2), want: "cpu×1 cpu×1"},
@@ -153,6 +162,8 @@ func TestDefaultHeedsEveryOption(t *testing.T) {
 		{name: "cores beside GPUs", can: gpuAndThreads, asks: with(cpu(5), gpu(2)), want: "0×2 1×2", tells: "1 core left over"},
 		{name: "more cores than there are beside GPUs", can: gpuAndThreads, asks: with(cpu(9), gpu(2)), want: "0×4 1×4", tells: "cpu is 9, but this machine has 8 cores"},
 		{name: "one thread beside GPUs", can: gpuOnly, asks: with(cpu(5), gpu(2)), want: "0×1 1×1"},
+		{name: "as many as there may be", can: oneThread, asks: workers(128), want: strings.TrimSpace(strings.Repeat("cpu×1 ", 1024))},
+		{name: "one too many", can: oneThread, asks: with(cpu(1), workers(1025)), fails: "1025 instances, more than 1024"},
 		{name: "too many", can: oneThread, asks: workers(1000), fails: "8000 instances, more than 1024"},
 		{name: "resources of other kinds", can: oneThread, asks: with(cpu(1), func(r *runnables.Runner) {
 			r.CustomResources = map[string]runnables.Quantity{"tpu": runnables.Amount(1)}
