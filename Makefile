@@ -27,7 +27,8 @@ test: deps check pytest race chaos
 # and the library of ONNX Runtime.
 deps:
 	./test/deps.sh
-	./test/python.sh $(TOOLS)/python
+	./test/python.sh $(TOOLS)/python test/requirements.txt
+	./test/python.sh $(TOOLS)/bentoml test/requirements-bentoml.txt
 	$(GO) run ./cmd/ekiben runtime install onnx
 
 check: tidy fmt lint
@@ -47,7 +48,7 @@ race: deps
 
 # The Python package, from its own side.
 pytest: deps
-	$(PYTHON) -m pytest -q runnables/python/tests
+	BENTOML_PYTHON=$(TOOLS)/bentoml/bin/python $(PYTHON) -m pytest -q -rs runnables/python/tests
 
 # Binaries and a Redis of their own, killed, stopped and starved; see
 # docs/reliability.md. SEED gives other calls and faults.

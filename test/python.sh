@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes the Python environment of the tests in the folder $1, unless it is there
-# and has what test/requirements.txt says.
+# Makes a Python environment in the folder $1 with the packages of the file $2,
+# unless it is there and has them.
 set -eu
 
 env="$1"
-wanted="$(dirname "$0")/requirements.txt"
+wanted="$2"
 cmp -s "$wanted" "$env/requirements.txt" && exit 0
-echo "making the Python environment of the tests in $env"
+echo "making a Python environment with $wanted in $env"
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
 	echo "tests need Python 3 with venv, please install python3-venv" >&2
 	exit 1
