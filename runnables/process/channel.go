@@ -38,9 +38,16 @@ func openChannel(file *os.File) (*channel, error) {
 	return &channel{conn: socket, buffer: make([]byte, readAhead)}, nil
 }
 
+// errUnsent is that the time was over before the first byte of a frame was
+// written: the other end knows nothing of it.
+var errUnsent = fmt.Errorf("nothing was sent: %w", os.ErrDeadlineExceeded)
+
 // send writes a frame.
 func (c *channel) send(frame []byte) error {
-	_, err := c.conn.Write(frame)
+	n, err := c.conn.Write(frame)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		return errUnsent
+	}
 	return err
 }
 

@@ -24,7 +24,8 @@ type child struct {
 	output  *output
 	log     *slog.Logger
 	born    time.Time
-	kills   int // memoryKills when it was started
+	took    time.Duration // until it was ready
+	kills   int           // memoryKills when it was started
 
 	// ended is closed when the process is gone; how says how it ended, and is set
 	// before.
@@ -42,6 +43,7 @@ type child struct {
 	sent    uint64     // calls
 	frame   []byte     // the memory of the last one
 	values  []value
+	tidied  time.Time
 }
 
 // spawn starts a process. On Linux it is killed when the operating system's thread
@@ -49,7 +51,7 @@ type child struct {
 func spawn(command Command, s runnables.Setup) (*child, error) {
 	c := &child{
 		output: newOutput(s.Log), log: s.Log, slots: &slots{},
-		born: time.Now(), kills: memoryKills(), ended: make(chan struct{}),
+		born: time.Now(), tidied: time.Now(), kills: memoryKills(), ended: make(chan struct{}),
 	}
 	if err := c.begin(command, s); err != nil {
 		c.free()
@@ -60,6 +62,11 @@ func spawn(command Command, s runnables.Setup) (*child, error) {
 
 // begin makes what the process is born with, and starts it.
 func (c *child) begin(command Command, s runnables.Setup) error {
+	if command.Prepare != nil {
+		if err := command.Prepare(); err != nil {
+			return err
+		}
+	}
 	ours, socket, err := socketPair()
 	if err != nil {
 		return err
@@ -150,7 +157,7 @@ func (c *child) launch() error {
 
 // lastWords is how long output is read after the end of a process: somebody who
 // has left its group may still hold the pipes.
-const lastWords = time.Second
+const lastWords = 200 * time.Millisecond
 
 // watch waits for the end of the process and ends its group with it.
 func (c *child) watch(streams []*os.File) {
@@ -167,11 +174,12 @@ func (c *child) watch(streams []*os.File) {
 	for _, r := range streams {
 		_ = r.SetReadDeadline(time.Now().Add(lastWords))
 	}
+	c.output.drain(2 * lastWords)
 	switch {
 	case why != "":
 		c.how = "was killed: " + why
 	case c.cmd.ProcessState != nil:
-		c.how = howItEnded(c.cmd.ProcessState, memoryKills() > c.kills)
+		c.how = howItEnded(c.cmd.ProcessState, memoryKills() > c.kills) + c.output.epitaph(c.cmd.ProcessState)
 	default:
 		c.how = fmt.Sprintf("cannot be waited for: %v", err)
 	}

@@ -19,6 +19,10 @@ type Command struct {
 	// Dir is its working directory. Empty means the folder of the runner.
 	Dir string
 
+	// Prepare makes sure, before each start, that what the program needs is there;
+	// nil if there is nothing to do.
+	Prepare func() error
+
 	// Env are variables of its environment that it needs to work, which win over
 	// those of the runner.
 	Env map[string]string

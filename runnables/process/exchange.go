@@ -14,9 +14,14 @@ import (
 	"github.com/ekiben/ekiben/tensor"
 )
 
-// grace is how long a call may go on that nobody wants any more, before the
-// process is killed.
+// grace is how long a call may go on at least that nobody wants any more, before
+// the process is killed.
 const grace = time.Second
+
+// patience is how long a call may go on that nobody wants any more: as long as
+// another process would take to be ready. Otherwise whoever cancels short calls of
+// a model that loads for a minute would keep it from all others.
+func (c *child) patience() time.Duration { return max(grace, c.took) }
 
 // remembered is the largest frame whose memory is kept for the next one.
 const remembered = 1 << 20
@@ -34,9 +39,13 @@ func (c *child) call(ctx context.Context, method int, sig *runnables.Signature, 
 		return runnables.Outputs{}, errGone
 	}
 	c.useful.Store(true)
+	c.tidy()
 	c.sent++
 	slot := c.slots.take()
 	frame, err := c.encode(method, sig, parts, slot)
+	if err == nil && ctx.Err() != nil { // large arguments take a while to join
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		c.slots.free(slot)
 		return runnables.Outputs{}, err
@@ -61,7 +70,7 @@ func (c *child) call(ctx context.Context, method int, sig *runnables.Signature, 
 }
 
 // limit bounds a call by ctx: by its deadline, and, when it is canceled, by a
-// little while more. unhook ends that.
+// while more. unhook ends that.
 func (c *child) limit(ctx context.Context) (unhook func()) {
 	if ctx.Done() == nil {
 		return func() {}
@@ -71,7 +80,7 @@ func (c *child) limit(ctx context.Context) (unhook func()) {
 		defer close(hooked)
 		latest := time.Now()
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			latest = latest.Add(grace)
+			latest = latest.Add(c.patience())
 			if deadline, ok := ctx.Deadline(); ok && deadline.Before(latest) {
 				latest = deadline
 			}
@@ -96,6 +105,8 @@ func (c *child) verdict(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errUnsent):
+		return context.Cause(ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.kill("a call did not end in time")
 		<-c.ended

@@ -21,9 +21,10 @@ func TestACallThatKillsItsProcessIsToldHow(t *testing.T) {
 	for name, c := range map[string]struct{ row, says string }{
 		"exit":      {"exit 3", "exited with status 3"},
 		"end":       {"exit 0", "exited with status 0"},
-		"signal":    {"signal 15", `was killed by signal "terminated"`},
+		"signal":    {"signal 10", `was killed by signal "user defined signal 1"`},
 		"killed":    {"signal 9", "was killed by SIGKILL, which is what happens when memory runs out"},
-		"no memory": {"leak", "exited with status 2"},
+		"no memory": {"leak", `exited with status 2 and wrote "fatal error: `},
+		"words":     {"last I am done for", `exited with status 5 and wrote "I am done for"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,6 +100,53 @@ func TestACallThatNobodyWantsMayEnd(t *testing.T) {
 		} else {
 			before = after
 		}
+	}
+}
+
+// A process that takes long to make is not killed for the sake of a call that ends
+// before another would be ready.
+func TestACallThatNobodyWantsMayTakeAsLongAsAnotherProcess(t *testing.T) {
+	t.Parallel()
+	s := setup(t, "late") // 3 s
+	var log journal
+	s.Log = log.logger()
+	i := start(t, s)
+	before := process.PID(i)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		eventually(t, "the beginning of the call", func() bool { return log.count("I begin") > 0 })
+		cancel()
+	}()
+	if _, err := act(ctx, i, "print I begin", "doze"); err != nil { // 1.5 s
+		t.Errorf("error is %v", err)
+	}
+	if must(t, i, "say x"); process.PID(i) != before {
+		t.Error("the process was replaced")
+	}
+}
+
+// Joining large arguments may take until the deadline: the process has heard
+// nothing of the call then, and lives.
+func TestACallThatIsTooLateBeforeItIsSentHarmsNothing(t *testing.T) {
+	t.Parallel()
+	i := start(t, setup(t, "subject"))
+	before := process.PID(i)
+	large := ramp(t, 0, 1, 4<<20)
+	in := make([]tensor.Tensor, 16)
+	for n := range in {
+		in[n] = large
+	}
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
+		_, err := method(t, i, "first").RunParts(ctx, [][]tensor.Tensor{in})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("error is %v", err)
+		}
+	}
+	if must(t, i, "say x"); process.PID(i) != before {
+		t.Error("the process was replaced")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // OutputSlots is how many regions of outputs a process has.
@@ -23,6 +24,27 @@ func InputInode(i *Instance) string {
 
 // InputBytes are the first n bytes of that region.
 func InputBytes(i *Instance, n int) []byte { return i.child.input.mapped[:n] }
+
+// Tidy gives back what shared memory was not needed since the time before, and
+// returns how many bytes the regions have.
+func Tidy(t *testing.T, i *Instance) (inputs, outputs int64) {
+	t.Helper()
+	i.child.calling.Lock()
+	defer i.child.calling.Unlock()
+	i.child.tidied = time.Time{}
+	i.child.tidy()
+	count := func(r *region) int64 {
+		n, err := memoryOf(r.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, r := range i.child.slots.regions {
+		outputs += count(r)
+	}
+	return count(i.child.input), outputs
+}
 
 // PID is the number of an instance's process.
 func PID(i *Instance) int {

@@ -99,6 +99,49 @@ func TestOutputsOutliveTheProcessThatWroteThem(t *testing.T) {
 	out.Release()
 }
 
+func TestSharedMemoryThatIsNotNeededIsGivenBack(t *testing.T) {
+	t.Parallel()
+	i := start(t, setup(t, "subject"))
+	run := func(from, rows int) (runnables.Outputs, tensor.Tensor) {
+		in := ramp(t, from, rows, 50_000)
+		out, err := method(t, i, "echo").RunParts(t.Context(), [][]tensor.Tensor{{in}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !out.Tensors[0].Equal(in) {
+			t.Errorf("%d rows came back as others", rows)
+		}
+		return out, in
+	}
+	lent, want := run(1, 200) // 40 MB
+	free, _ := run(2, 200)
+	free.Release()
+	for round := range 4 {
+		inputs, outputs := process.Tidy(t, i)
+		most := int64(5 << 20)
+		if round == 0 { // it was needed since the time before
+			most = 50 << 20
+		}
+		if inputs > most || outputs > 50<<20+most {
+			t.Errorf("round %d: the regions have %d and %d bytes", round, inputs, outputs)
+		}
+		out, _ := run(3, 5) // 1 MB
+		out.Release()
+	}
+	if !lent.Tensors[0].Equal(want) {
+		t.Error("outputs that are lent were lost")
+	}
+	lent.Release()
+	again, _ := run(4, 250)
+	again.Release()
+	for range 3 {
+		process.Tidy(t, i)
+	}
+	if inputs, outputs := process.Tidy(t, i); inputs > 5<<20 || outputs > 5<<20 {
+		t.Errorf("when idle the regions have %d and %d bytes", inputs, outputs)
+	}
+}
+
 func TestRegionsThatCannotBeSealedAreCopied(t *testing.T) {
 	t.Parallel()
 	from, to := process.CopiedRegion(t)

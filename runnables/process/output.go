@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -28,6 +29,9 @@ type output struct {
 
 	mu      sync.Mutex // guards what follows
 	last    []string
+	lastAt  time.Time
+	alarm   string // the last line that says why a program dies
+	alarmAt time.Time
 	dropped int
 }
 
@@ -64,7 +68,10 @@ func (o *output) line(stream, text string) {
 	if len(o.last) == rememberLines {
 		o.last = slices.Delete(o.last, 0, 1)
 	}
-	o.last = append(o.last, text)
+	o.last, o.lastAt = append(o.last, text), time.Now()
+	if alarming(text) {
+		o.alarm, o.alarmAt = text, o.lastAt
+	}
 	dropped := o.dropped
 	if o.limit.Allow() {
 		o.dropped = 0

@@ -21,6 +21,10 @@ type region struct {
 	copied bool
 
 	mapped []byte
+
+	// need is how much was needed since it was last trimmed, before how much between
+	// that and the time before.
+	need, before int
 }
 
 // leastRegion is the least that a region grows to.
@@ -63,6 +67,7 @@ func (r *region) write(offset, size int, fill func(dst []byte) error) error {
 	if err := r.grow(offset + size); err != nil {
 		return err
 	}
+	r.need = max(r.need, offset+size)
 	return fill(r.mapped[offset : offset+size : offset+size])
 }
 
@@ -91,6 +96,7 @@ func (r *region) grow(end int) error {
 // reach makes sure that the first end bytes can be read. What read returned
 // before may be gone then.
 func (r *region) reach(end int) error {
+	r.need = max(r.need, end)
 	if end <= len(r.mapped) {
 		return nil
 	}

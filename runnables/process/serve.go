@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -25,18 +27,33 @@ var ErrNoChannel = errors.New("this process was not started by a worker as an in
 // makes the instance that the worker asks for and executes its calls, until the
 // worker closes the channel. A panic of a method is an error of the call. An error
 // of Serve is that of the channel; those of the instance are told to the worker.
+//
+// Neither SIGINT and SIGTERM nor the end of ctx end it: who sends them to a
+// terminal's or a service's processes means the worker, which may have calls to
+// finish.
 func Serve(ctx context.Context, kinds runnables.Kinds) error {
 	s, err := openServer()
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	defer passOver(os.Interrupt, syscall.SIGTERM)()
+	ctx = context.WithoutCancel(ctx)
 	instance, err := s.introduce(ctx, kinds)
 	if instance == nil {
 		return ended(err)
 	}
 	err = ended(s.run(ctx, instance.Methods()))
 	return errors.Join(err, instance.Close())
+}
+
+// passOver does nothing about signals, whoever else wanted to be told of them. They
+// are not ignored, because the programs that this one starts would do so, too.
+func passOver(signals ...os.Signal) (stop func()) {
+	nowhere := make(chan os.Signal, 1)
+	signal.Ignore(signals...)
+	signal.Notify(nowhere, signals...)
+	return func() { signal.Stop(nowhere) }
 }
 
 // ended is nil for a channel that was closed between frames.

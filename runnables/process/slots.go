@@ -16,15 +16,21 @@ type slots struct {
 
 // take returns the number of a free slot, or noSlot.
 func (s *slots) take() uint32 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for n := range s.taken {
-		if !s.taken[n] {
-			s.taken[n] = true
-			return uint32(n)
+	for n := range uint32(outputSlots) {
+		if s.claim(n) {
+			return n
 		}
 	}
 	return noSlot
+}
+
+// claim takes a slot if it is free.
+func (s *slots) claim(n uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.taken[n]
+	s.taken[n] = true
+	return !was
 }
 
 // free gives a slot back.

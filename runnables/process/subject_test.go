@@ -32,6 +32,10 @@ func subjects() runnables.Kinds {
 			os.Exit(7)
 			return nil, nil
 		}},
+		"late": {New: func(ctx context.Context, s runnables.Setup) (runnables.Runnable, error) {
+			time.Sleep(3 * time.Second)
+			return newSubject(ctx, s)
+		}},
 		"slow": {New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { select {} }},
 		"bad": {New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
 			return &runnables.Instance{}, nil
@@ -200,6 +204,8 @@ func (a *actor) act(ctx context.Context, verb, rest string) (string, error) {
 	case "limit":
 		most, _ := a.setup.Runner.Limits(rest)
 		return strconv.Itoa(most), nil
+	case "alive":
+		return "", context.Cause(ctx)
 	case "print":
 		fmt.Println(rest)
 		return "", nil
@@ -235,6 +241,15 @@ func failure(sort string) error {
 // fault does what a process should not.
 func (a *actor) fault(verb, rest string) error {
 	switch verb {
+	case "last":
+		fmt.Fprintln(os.Stderr, rest)
+		os.Exit(5)
+	case "signals": // to itself, as a terminal or a supervisor would send them
+		for range 3 {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+			_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+			time.Sleep(10 * time.Millisecond)
+		}
 	case "exit":
 		status, _ := strconv.Atoi(rest)
 		os.Exit(status)
@@ -245,6 +260,8 @@ func (a *actor) fault(verb, rest string) error {
 		time.Sleep(time.Minute) // until it has come
 	case "hang":
 		select {}
+	case "doze":
+		time.Sleep(1500 * time.Millisecond)
 	case "nap":
 		time.Sleep(300 * time.Millisecond)
 	case "panic":

@@ -73,6 +73,17 @@ func TestTheWholeGroupOfAProcessEndsWithIt(t *testing.T) {
 	}
 }
 
+func TestSignalsToAllAreLeftToTheWorker(t *testing.T) {
+	t.Parallel()
+	i := start(t, setup(t, "subject"))
+	before := process.PID(i)
+	must(t, i, "say x", "signals")
+	must(t, i, "alive")
+	if process.PID(i) != before {
+		t.Error("the process was replaced")
+	}
+}
+
 func TestAClosedInstanceIsCalledNoMore(t *testing.T) {
 	t.Parallel()
 	i := start(t, setup(t, "subject"))

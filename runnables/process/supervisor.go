@@ -51,12 +51,17 @@ func (i *Instance) supervise(ctx, life context.Context, first chan<- error) {
 	hopeless := 0
 	var graves sync.WaitGroup
 	defer graves.Wait()
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case <-life.Done():
 			i.set(nil, nil)
 			c.end()
 			return
+		case <-tick.C:
+			c.tidyIdle()
+			continue
 		case <-c.ended:
 		}
 		if c.useful.Load() || time.Since(c.born) > sound {
@@ -136,6 +141,7 @@ func start(ctx context.Context, command Command, s runnables.Setup, describe boo
 		err = broken(context.Cause(ctx))
 	}
 	if err == nil {
+		c.took = time.Since(c.born)
 		return c, ready, nil
 	}
 	return nil, readyMessage{}, c.stillborn(ctx, err)

@@ -255,3 +255,59 @@ func TestTheSweepDropsWhatNobodyNeeds(t *testing.T) {
 		t.Errorf("the file of a batch that is open is %q", got)
 	}
 }
+
+// Whatever a process does last while it cancels a batch, what is done is kept, and
+// no line has two outcomes.
+func TestACanceledBatchSurvivesDeathAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		for steps := 0; survivesCancel(t, steps, after); steps++ {
+			if steps > 100 {
+				t.Fatal("the batch is never canceled")
+			}
+		}
+	}
+}
+
+// survivesCancel kills a process that cancels a batch after some steps, and lets
+// another one end it. It reports whether the first one died before it had.
+func survivesCancel(t *testing.T, steps int, after bool) bool {
+	t.Helper()
+	w := newWorld(t)
+	w.config.Lease = 40 * time.Millisecond
+	w.slow = true
+	b := w.batch(ours(), `{"custom_id":"slow","input":"slow"}
+{"custom_id":"a","input":1}
+{"custom_id":"wrong"}
+{"custom_id":"b","input":"bad"}
+{"custom_id":"c","input":2}
+`)
+	first := w.process(w.queue, w)
+	w.until(b.ID, "what is not slow", func(b queue.Batch) bool { return b.Completed+b.Failed == 4 })
+	first()
+	if _, err := w.queue.CancelBatch(t.Context(), b.ID); err != nil {
+		t.Fatal(err)
+	}
+	m := newMortal(w, steps, after)
+	stop := w.process(m, m)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.ended(b.ID)
+	}()
+	died := true
+	select {
+	case <-m.died:
+	case <-ended:
+		died = false
+	}
+	stop()
+	w.process(w.queue, w)
+	<-ended
+	b = w.ended(b.ID)
+	results, errs := customIDs(t, w.read(bulk.ResultsFile(b.ID))), customIDs(t, w.read(bulk.ErrorsFile(b.ID)))
+	if fmt.Sprint(results, errs) != "[a c] [wrong b]" || b.State != queue.BatchCancelled || b.Completed != 2 || b.Failed != 2 {
+		t.Errorf("killed at %d (after: %v): results %v, errors %v, %+v", steps, after, results, errs, b)
+	}
+	return died
+}
