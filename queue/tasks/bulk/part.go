@@ -17,6 +17,11 @@ type part struct {
 	results, errors bytes.Buffer
 	lines, failed   int
 	ids             []string
+
+	// ends, if set, is what the batch becomes when the part is stored. Lines of a
+	// canceled batch are left out between those that are stored: nobody could go on
+	// behind them.
+	ends queue.BatchState
 }
 
 func (p *part) size() int { return p.results.Len() + p.errors.Len() }

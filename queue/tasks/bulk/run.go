@@ -94,14 +94,18 @@ func (r *run) work(ctx context.Context) error {
 	r.stored = startStoring(ctx, r.claim, r.keep, r.batch.BatchProgress)
 	state, err := r.lap(ctx)
 	r.sender.close()
-	if err == nil && r.part.lines > 0 {
-		_, err = r.stored.put(r.part)
+	last := r.part
+	if err == nil && last.lines > 0 {
+		if state == queue.BatchCancelled {
+			last.ends = state
+		}
+		_, err = r.stored.put(last)
 	}
 	progress, failed := r.stored.close()
 	if err == nil {
 		err = failed
 	}
-	if err != nil {
+	if err != nil || last.ends != "" {
 		return err
 	}
 	progress.Completed, progress.Failed = r.counts.Completed, r.counts.Failed

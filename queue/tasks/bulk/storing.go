@@ -79,7 +79,7 @@ func (s *storing) store(ctx context.Context, p *part) error {
 	next.Stored += p.lines
 	next.StoredFailed += p.failed
 	next.Completed, next.Failed = s.keep.counts(&next)
-	change := queue.BatchChange{Progress: &next}
+	change := queue.BatchChange{Progress: &next, State: p.ends, Retention: s.config.Retention}
 	for _, kind := range []struct {
 		name  string
 		text  *bytes.Buffer
@@ -105,6 +105,11 @@ func (s *storing) store(ctx context.Context, p *part) error {
 		return err
 	}
 	s.progress = next
+	if p.ends != "" { // its keeper ends ctx as soon as it learns that
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), longBackoff)
+		defer cancel()
+	}
 	err := s.calls.Forget(ctx, p.ids)
 	s.note(ctx, "jobs of a batch are kept for longer than they must be", err, "batch", s.id)
 	return nil
