@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 
+	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/runnables"
 )
 
@@ -21,6 +22,15 @@ type runnerView struct {
 	Workers   int `json:"workers"`
 	Instances int `json:"instances"`
 	Busy      int `json:"busy"`
+
+	// Devices are what the instances run on, where that is not the CPU.
+	Devices []deviceView `json:"devices,omitempty"`
+}
+
+// deviceView is a device of a worker.
+type deviceView struct {
+	Worker string `json:"worker"`
+	queue.Device
 }
 
 // methodView is a method: its signature, batch limits, and how to call it.
@@ -69,6 +79,9 @@ func (r *runner) view() (v runnerView, known bool) {
 	for _, w := range workers {
 		v.Instances += w.Instances
 		v.Busy += w.Busy
+		for _, d := range w.Devices {
+			v.Devices = append(v.Devices, deviceView{w.Worker, d})
+		}
 	}
 	return v, known
 }

@@ -52,7 +52,7 @@ func TestARunnerIsDescribedWithAllThatACallerNeeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue(iris())
 		q.stats["iris_clf"] = queue.Stats{Depth: 12, Waiting: 10, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, DeadLetters: 3}
-		q.beats["iris_clf"] = []queue.Heartbeat{{Instances: 2, Busy: 1}, {Instances: 4, Busy: 4}}
+		q.beats["iris_clf"] = []queue.Heartbeat{{Instances: 2, Busy: 1}, {Worker: "gpu-b-1", Instances: 4, Busy: 4, Devices: []queue.Device{{ID: "0", Instances: 4, UUID: "GPU-5c89", MemoryTotal: 80e9, MemoryUsed: 8e9}}}}
 		g := newGateway(t, q, setup{})
 		defer running(t, g)()
 		synctest.Wait()

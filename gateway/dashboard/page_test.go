@@ -45,6 +45,15 @@ func wantGolden(t *testing.T, name, got string) {
 	}
 }
 
+// gpus are one that is known well and one that is not.
+func gpus() []queue.Device {
+	utilization, temperature := 0.71, 64.0
+	return []queue.Device{
+		{ID: "0", Instances: 1, MemoryTotal: 80e9, MemoryUsed: 8.1e9, Utilization: &utilization, Temperature: &temperature},
+		{ID: "MIG-5c89", Instances: 1},
+	}
+}
+
 // latency makes a histogram.
 func latency(buckets map[int]int64) []int64 {
 	l := make([]int64, queue.LatencyBuckets)
@@ -70,7 +79,7 @@ func busy() dashboard.Facts {
 					Worker: "w1", Host: "gpu-a", PID: 17, Instances: 2, Busy: 2, Batches: 15310, Rows: 412043, Calls: 412043, Failed: 3,
 					FixedMS: 4.31, PerRowMS: 0.212, Latency: latency(map[int]int64{20: 900, 24: 90, 30: 10}), Age: 800 * time.Millisecond,
 				},
-				{Worker: "w2", Host: "gpu-b", PID: 9, Instances: 2, Busy: 1, Draining: true, Latency: latency(map[int]int64{20: 1000}), Age: 3 * time.Second},
+				{Worker: "w2", Host: "gpu-b", PID: 9, Instances: 2, Busy: 1, Draining: true, Latency: latency(map[int]int64{20: 1000}), Age: 3 * time.Second, Devices: gpus()},
 			},
 		},
 		{Name: "sentiment", MaxQueue: 100, Samples: []queue.Stats{{Depth: 85, Waiting: 85, WaitingRows: 85, Oldest: 3 * time.Minute}}},
@@ -129,12 +138,12 @@ func TestWhatWorkersSayOfThemselvesIsEscaped(t *testing.T) {
 	t.Parallel()
 	hostile := `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 	got := render(t, dashboard.Facts{At: noon, Problem: hostile, Runners: []dashboard.Runner{
-		{Name: hostile, Workers: []queue.Heartbeat{{Worker: hostile, Host: hostile}}},
+		{Name: hostile, Workers: []queue.Heartbeat{{Worker: hostile, Host: hostile, Devices: []queue.Device{{ID: hostile}}}}},
 	}, Schedules: []dashboard.Schedule{{Name: hostile, Cron: hostile, TimeZone: hostile, LastJob: hostile, Refusal: hostile}}})
 	if strings.Contains(got, "<script") || strings.Contains(got, "<img") || strings.Contains(got, `""`) {
 		t.Errorf("got %s", got)
 	}
-	if strings.Count(got, "&lt;script&gt;") != 10 {
+	if strings.Count(got, "&lt;script&gt;") != 11 {
 		t.Errorf("something is missing: %s", got)
 	}
 }

@@ -51,6 +51,7 @@ type workerLine struct {
 	Runner  string
 	Note    string
 	Slots   string
+	Devices []string // that its instances run on, and how these do
 	Batches string
 	Batch   string
 	Cost    string
@@ -180,7 +181,25 @@ func workerLineOf(runner string, w queue.Heartbeat) workerLine {
 	if w.Draining {
 		line.Note = "draining"
 	}
+	for _, d := range w.Devices {
+		line.Devices = append(line.Devices, deviceText(d))
+	}
 	return line
+}
+
+// deviceText is a device and how it does, such as "GPU 0 · 71 % · 8.1 of 80 GB".
+func deviceText(d queue.Device) string {
+	text := "GPU " + d.ID
+	if d.Utilization != nil {
+		text += " · " + decimal(100**d.Utilization) + " %"
+	}
+	if d.MemoryTotal > 0 {
+		text += " · " + decimal(float64(d.MemoryUsed)/1e9) + " of " + decimal(float64(d.MemoryTotal)/1e9) + " GB"
+	}
+	if d.Temperature != nil {
+		text += " · " + decimal(*d.Temperature) + " °C"
+	}
+	return text
 }
 
 // latest is the newest sample, or zeros.
