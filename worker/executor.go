@@ -65,9 +65,13 @@ func (e *executor) execute(pull, work context.Context, l *load) {
 	var spans []span
 	end := ending{meters: e.unknown, asked: l.asked, outcomes: l.refused}
 	reason := l.reason
-	for _, b := range l.batches {
+	for n, b := range l.batches {
 		if !end.empty() {
 			e.ended <- end
+		}
+		if n > 0 && work.Err() == nil && !e.present.here(work, absence) {
+			end = e.surrender(l.batches[n:])
+			break
 		}
 		if pull.Err() != nil {
 			reason = batching.Drain
@@ -84,6 +88,16 @@ func (e *executor) execute(pull, work context.Context, l *load) {
 	if !end.empty() {
 		e.ended <- end
 	}
+}
+
+// surrender gives batches back whose instance stays away.
+func (e *executor) surrender(bs []batch) ending {
+	end := ending{}
+	for _, b := range bs {
+		end.meters = b.method.meters.endings
+		end.back = appendDeliveries(end.back, b.items)
+	}
+	return end
 }
 
 // batch runs one batch. The span is zero unless it ran at once, in one piece and

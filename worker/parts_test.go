@@ -173,6 +173,52 @@ func TestAnInstanceThatIsAwayTakesNothing(t *testing.T) {
 	})
 }
 
+// flaky is a runnable that is away from its first crash on.
+type flaky struct {
+	runnables.Runnable
+	gone *atomic.Bool
+}
+
+func (f flaky) Ready(ctx context.Context) error {
+	if !f.gone.Load() {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Of what was cut together with the calls that crashed, an instance that does not
+// come back keeps nothing until it is too late.
+func TestWhatACrashLeavesOfALoadIsGivenBack(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.put(callOf("run", 1, 13), callOf("other", 2, 1), callOf("third", 3, 1))
+		q.buries = true
+		var gone atomic.Bool
+		rec := &recorder{}
+		crash := rec.method("run", func(ctx context.Context, rows []int64) error {
+			gone.Store(true)
+			return crashing(13)(ctx, rows)
+		})
+		s := play(t, q, options(), runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
+			instance, err := runnables.New(crash, rec.method("other", nil), rec.method("third", nil))
+			return flaky{instance, &gone}, err
+		}})
+		time.Sleep(20 * time.Second)
+		q.do(func() {
+			if fmt.Sprint(q.crashed) != "[[1]]" || !slices.Equal(q.released, []string{"2", "3"}) {
+				t.Errorf("crashes reported of %v, given back %v, want [[1]] and [2 3]", q.crashed, q.released)
+			}
+		})
+		if rec.String() != "run[13]" {
+			t.Errorf("ran %s", rec)
+		}
+		s.end()
+	})
+}
+
 func TestAnInstanceThatIsAwayDoesNotKeepAWorkerFromEnding(t *testing.T) {
 	t.Parallel()
 

@@ -43,8 +43,8 @@ func (c *child) call(ctx context.Context, method int, sig *runnables.Signature, 
 	c.sent++
 	slot := c.slots.take()
 	frame, err := c.encode(method, sig, parts, slot)
-	if err == nil && ctx.Err() != nil { // large arguments take a while to join
-		err = context.Cause(ctx)
+	if err == nil { // large arguments take a while to join
+		err = over(ctx)
 	}
 	if err != nil {
 		c.slots.free(slot)
@@ -67,6 +67,19 @@ func (c *child) call(ctx context.Context, method int, sig *runnables.Signature, 
 		c.slots.free(slot)
 	}
 	return out, c.verdict(ctx, err)
+}
+
+// over is why it is too late for a call. The clock may know before ctx does.
+func over(ctx context.Context) error {
+	deadline, ok := ctx.Deadline()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case ok && !time.Now().Before(deadline):
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 // limit bounds a call by ctx: by its deadline, and, when it is canceled, by a

@@ -21,7 +21,7 @@ func TestACallThatKillsItsProcessIsToldHow(t *testing.T) {
 	for name, c := range map[string]struct{ row, says string }{
 		"exit":      {"exit 3", "exited with status 3"},
 		"end":       {"exit 0", "exited with status 0"},
-		"signal":    {"signal 10", `was killed by signal "user defined signal 1"`},
+		"signal":    {"signal 1", `was killed by signal "hangup"`},
 		"killed":    {"signal 9", "was killed by SIGKILL, which is what happens when memory runs out"},
 		"no memory": {"leak", `exited with status 2 and wrote "fatal error: `},
 		"words":     {"last I am done for", `exited with status 5 and wrote "I am done for"`},
@@ -58,8 +58,13 @@ func TestACallThatHangsIsStoppedAtItsDeadline(t *testing.T) {
 func TestAProcessThatIsStoppedIsReplaced(t *testing.T) {
 	t.Parallel()
 	i := start(t, setup(t, "subject"))
-	if err := syscall.Kill(process.PID(i), syscall.SIGSTOP); err != nil {
+	pid := process.PID(i)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
+	}
+	var status syscall.WaitStatus // one of its threads has to be scheduled first
+	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("status %v, %v", status, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
