@@ -37,6 +37,9 @@ type world struct {
 	slow   bool
 	refuse int
 	forgot int
+	// caller is who made the last call, looks is how often jobs were looked at.
+	caller string
+	looks  int
 }
 
 type job struct {
@@ -89,6 +92,7 @@ func (w *world) Submit(_ context.Context, c bulk.Call) error {
 		return nil
 	}
 	w.ran[string(c.Body)]++
+	w.caller = c.Caller
 	w.open++
 	w.mostOpen = max(w.mostOpen, w.open)
 	o := bulk.Outcome{State: bulk.Answered, Status: 200, Body: c.Body}
@@ -102,6 +106,7 @@ func (w *world) Submit(_ context.Context, c bulk.Call) error {
 func (w *world) Outcomes(_ context.Context, ids []string) ([]bulk.Outcome, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.looks++
 	out := make([]bulk.Outcome, len(ids))
 	for i, id := range ids {
 		j := w.jobs[id]
