@@ -172,6 +172,10 @@ func TestCallsOfOneGroupCanBeConcatenated(t *testing.T) {
 	if group(floats(t, 2, 2, 7)) == group(floats(t, 2, 2, 8)) {
 		t.Error("another dimension is not part of the group")
 	}
+	across := runnables.Signature{Name: "m", Batchable: true, BatchDim: runnables.BatchDim{In: 1}}
+	if got := runnables.Group(across, []tensor.Tensor{floats(t, 3, 5)}); got != "m fp32,3,*" {
+		t.Errorf("got %q where dimension 1 counts rows", got)
+	}
 	sig.Batchable = false
 	if got := group(floats(t, 2, 2, 7)); got != "" {
 		t.Errorf("got %q for a method that is not batchable", got)

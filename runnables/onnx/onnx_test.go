@@ -245,6 +245,48 @@ func TestAWrongBatchDimensionIsFoundByTheWarmUp(t *testing.T) {
 	}
 }
 
+// Of a size that cannot be, so that it shows whether it is tried.
+func TestTheWarmUpHasTheLargestBatchOfTheMethod(t *testing.T) {
+	t.Parallel()
+	onnxtest.Need(t)
+	warm := func(init runnables.Init, methods ...runnables.MethodLimits) error {
+		s := setup(init)
+		s.Runner.MaxBatchSize, s.Runner.Methods = 1<<62, methods
+		s.Runner = s.Runner.WithDefaults()
+		in, err := onnx.Kind().New(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = in.Close() }()
+		if w, ok := in.(runnables.Warmer); ok {
+			return w.Warmup(t.Context())
+		}
+		return nil
+	}
+	init := runnables.Init{"path": model("arithmetic"), "method": "add"}
+	if err := warm(init); err == nil || !strings.Contains(err.Error(), "warm-up: ") {
+		t.Errorf("the runner's: %v", err)
+	}
+	if err := warm(init, runnables.MethodLimits{Name: "add", MaxBatchSize: 4}); err != nil {
+		t.Errorf("the method's: %v", err)
+	}
+	init["warmup"] = false
+	if err := warm(init); err != nil {
+		t.Errorf("without: %v", err)
+	}
+}
+
+func TestAModelIsFoundFromTheFolderOfTheRunner(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := setup(runnables.Init{"path": "arithmetic.onnx"})
+	s.Runner.Dir = dir
+	start(t, s)
+}
+
 func TestThreadsAreThoseOfThePlace(t *testing.T) {
 	t.Parallel()
 	s := setup(runnables.Init{"path": model("arithmetic")})

@@ -37,6 +37,8 @@ type world struct {
 	slow   bool
 	refuse int
 	forgot int
+	// lose loses the next so many jobs, and always those with "lost" in their body.
+	lose int
 	// caller is who made the last call, looks is how often jobs were looked at.
 	caller string
 	looks  int
@@ -93,6 +95,10 @@ func (w *world) Submit(_ context.Context, c bulk.Call) error {
 	}
 	w.ran[string(c.Body)]++
 	w.caller = c.Caller
+	if w.lose > 0 || strings.Contains(string(c.Body), "lost") {
+		w.lose--
+		return nil
+	}
 	w.open++
 	w.mostOpen = max(w.mostOpen, w.open)
 	o := bulk.Outcome{State: bulk.Answered, Status: 200, Body: c.Body}

@@ -117,6 +117,41 @@ func TestRefusalsHoldUpTheNextCallsLongerAndLonger(t *testing.T) {
 	})
 }
 
+// Redis may lose jobs, and operators drop them.
+func TestACallWhoseJobIsGoneIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lose = 12
+	lines, ids := goodLines(20)
+	b := w.batch(ours(), lines)
+	w.process(w.queue, w)
+	if b = w.ended(b.ID); b.Completed != 20 || b.Failed != 0 {
+		t.Errorf("got %+v", b)
+	}
+	if got := customIDs(t, w.read(bulk.ResultsFile(b.ID))); fmt.Sprint(got) != fmt.Sprint(ids) {
+		t.Errorf("results of %v", got)
+	}
+}
+
+func TestACallWhoseJobIsAlwaysGoneFailsInTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.batch(ours(), `{"custom_id":"a","input":1}
+{"custom_id":"gone","input":"lost"}
+{"custom_id":"b","input":2}
+`)
+	w.process(w.queue, w)
+	if b = w.ended(b.ID); b.State != queue.BatchCompleted || b.Completed != 2 || b.Failed != 1 {
+		t.Errorf("got %+v", b)
+	}
+	if errs := w.read(bulk.ErrorsFile(b.ID)); !strings.Contains(errs, `"custom_id":"gone","line":2,"status":500`) || !strings.Contains(errs, `"code":"call_lost"`) {
+		t.Errorf("errors are %s", errs)
+	}
+	if n := w.ran[`"lost"`]; n != 4 {
+		t.Errorf("it was made %d times, want once and 3 times again", n)
+	}
+}
+
 // slowSubmit takes calls when it is let, and counts how often an owner was told
 // that its batch is to be canceled.
 type slowSubmit struct {
