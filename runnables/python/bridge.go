@@ -9,12 +9,37 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // files is the Python package.
 //
 //go:embed ekiben/*.py ekiben/py.typed
 var files embed.FS
+
+// bridge is the Python package in a folder, which is written when it is asked for
+// first, and mended when it is asked for again: a folder for temporary files may
+// be cleaned up while processes still have to be replaced.
+type bridge struct {
+	cache string
+
+	mu  sync.Mutex // guards what follows, and the folder against two who mend it
+	dir string
+}
+
+// folder is what must be on Python's path. It has the package, and stays the same.
+func (b *bridge) folder() (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dir != "" {
+		return b.dir, place(filepath.Dir(b.dir), b.dir)
+	}
+	dir, err := unpack(b.cache)
+	if err == nil {
+		b.dir = dir
+	}
+	return dir, err
+}
 
 // unpack writes the Python package to a folder that only this user can write to,
 // and returns what must be on Python's path. The folder is named after what it
@@ -106,14 +131,19 @@ func place(base, dir string) error {
 	if os.Rename(fresh, dir) == nil {
 		return nil
 	}
-	// Somebody else was faster, or it is damaged.
+	// Somebody else was faster, or it is damaged: then it makes way at once.
 	if whole(dir) == nil {
 		return private(dir)
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	aside := fresh + "-old"
+	defer func() { _ = os.RemoveAll(aside) }()
+	if err := os.Rename(dir, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.Rename(fresh, dir)
+	if err := os.Rename(fresh, dir); err != nil && whole(dir) != nil {
+		return err
+	}
+	return private(dir)
 }
 
 // whole reports what a folder lacks of the package.

@@ -1,6 +1,7 @@
 package python
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,10 +39,11 @@ func find(o Options, r runnables.Runner) (string, error) {
 	return path, nil
 }
 
-// probe tells what an interpreter has, in the words of any Python. It imports
-// nothing that takes long.
+// probe tells what an interpreter has, in the words of any Python, in its last
+// line: sitecustomize and the like may write others before. It imports nothing that
+// takes long.
 const probe = `import sys
-sys.stdout.write("%d.%d " % tuple(sys.version_info[:2]))
+sys.stdout.write("\n%d.%d " % tuple(sys.version_info[:2]))
 if sys.version_info >= (3, 9):
     import importlib.util
     sys.stdout.write("numpy" if importlib.util.find_spec("numpy") else "bare")
@@ -56,15 +58,16 @@ func check(ctx context.Context, c process.Command, r runnables.Runner) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Path, "-c", probe)
 	cmd.Dir = r.Dir
+	cmd.WaitDelay = time.Second // for who is started by a script that was killed
 	cmd.Env = c.Environment(runnables.Setup{Runner: r})
 	out, err := cmd.Output()
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
 			return fmt.Errorf("%s is no Python that works: %w: %s", c.Path, err, strings.TrimSpace(string(exit.Stderr)))
 		}
 		return fmt.Errorf("%s is no Python that works: %w", c.Path, err)
 	}
-	version, has, _ := strings.Cut(string(out), " ")
+	version, has, _ := strings.Cut(string(out[bytes.LastIndexByte(out, '\n')+1:]), " ")
 	switch has {
 	case "numpy":
 		return nil

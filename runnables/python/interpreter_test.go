@@ -3,10 +3,13 @@
 package python_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ekiben/ekiben/internal/pythontest"
 	"github.com/ekiben/ekiben/runnables"
@@ -89,6 +92,61 @@ func TestTheBridgeIsWrittenOnceWhereOnlyTheUserCanWrite(t *testing.T) {
 	}
 	if dirs, err = os.ReadDir(cache); err != nil || len(dirs) != 1 {
 		t.Errorf("the cache has %v, %v", dirs, err)
+	}
+}
+
+// Folders for temporary files are cleaned up while workers live.
+func TestTheBridgeIsWrittenAgainForAProcessThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	cache := filepath.Join(t.TempDir(), "cache")
+	kind := python.Kind(python.Options{Interpreter: pythontest.Interpreter(t), Cache: cache})
+	var instances []runnables.Runnable
+	for range 3 {
+		i, err := kind.New(t.Context(), setup("subject:Subject"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = i.Close() }()
+		instances = append(instances, i)
+	}
+	if err := os.RemoveAll(cache); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range instances {
+		if _, err := act(t.Context(), t, i, "exit 1"); !errors.Is(err, runnables.ErrCrashed) {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, i := range instances {
+		if said, err := act(ctx, t, i, "say back"); err != nil || said != "back" {
+			t.Fatalf("%q, %v", said, err)
+		}
+	}
+}
+
+func TestAFileThatHidesThePackageIsNamed(t *testing.T) {
+	t.Parallel()
+	s := setup("ekiben:Thing")
+	s.Runner.Dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(s.Runner.Dir, "ekiben.py"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kind := python.Kind(python.Options{Interpreter: "/bin/true", Cache: t.TempDir()})
+	if _, err := kind.New(t.Context(), s); err == nil || !strings.Contains(err.Error(), "ekiben.py in") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// Whatever an interpreter writes by itself when it starts, and whoever it leaves
+// behind, does not matter.
+func TestAnInterpreterMayBeNoisy(t *testing.T) {
+	t.Parallel()
+	noisy := script(t, "sleep 5 & printf 'Welcome to Python 2.7\n\n3.11 bare'")
+	kind := python.Kind(python.Options{Interpreter: noisy, Cache: t.TempDir()})
+	if _, err := kind.New(t.Context(), setup("subject:Subject")); err == nil || !strings.Contains(err.Error(), "is Python 3.11, has no numpy") {
+		t.Errorf("error is %v", err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func Kind(o Options) runnables.Kind {
 		checked:   map[string]bool{},
 		described: map[string]runnables.Resources{},
 	}
-	k.bridge = sync.OnceValues(func() (string, error) { return unpack(o.Cache) })
+	k.bridge.cache = o.Cache
 	return runnables.Kind{New: k.start, Describe: k.describe, Isolated: true}
 }
 
@@ -49,8 +50,7 @@ func Kind(o Options) runnables.Kind {
 type kind struct {
 	options Options
 
-	// bridge is the folder to have on Python's path.
-	bridge func() (string, error)
+	bridge bridge
 
 	mu        sync.Mutex // guards what follows
 	checked   map[string]bool
@@ -103,12 +103,16 @@ func (k *kind) command(ctx context.Context, r runnables.Runner) (process.Command
 	if err != nil {
 		return process.Command{}, err
 	}
-	bridge, err := k.bridge()
+	if _, err := os.Stat(filepath.Join(r.Dir, "ekiben.py")); err == nil {
+		return process.Command{}, fmt.Errorf("the file ekiben.py in %q hides the package ekiben from Python, give it another name", r.Dir)
+	}
+	bridge, err := k.bridge.folder()
 	if err != nil {
 		return process.Command{}, fmt.Errorf("unpack the bridge to Python: %w", err)
 	}
 	command := process.Command{
 		Path: interpreter, Args: []string{"-u", "-m", "ekiben.bridge"},
+		Prepare: func() error { _, err := k.bridge.folder(); return err },
 		Env: map[string]string{
 			"PYTHONPATH":         searchPath(bridge, r),
 			"PYTHONUNBUFFERED":   "1",

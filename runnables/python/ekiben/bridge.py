@@ -47,8 +47,8 @@ class StartError(Exception):
 def connect() -> Channel:
     """The channel and the regions that the parent left open for this process, and
     for no other that it starts."""
-    fd = int(os.environ["EKIBEN_CHANNEL"])
-    regions = [int(number) for number in os.environ.get("EKIBEN_REGIONS", "").split(",") if number]
+    fd = int(os.environ.pop("EKIBEN_CHANNEL"))
+    regions = [int(number) for number in os.environ.pop("EKIBEN_REGIONS", "").split(",") if number]
     for number in (fd, *regions):
         os.set_inheritable(number, False)
     connection = socket.socket(fileno=fd)

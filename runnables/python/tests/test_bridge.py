@@ -281,6 +281,7 @@ def test_processes_of_the_runnable_have_no_part_in_the_channel(start):
     assert b"memfd" not in answer and b"socket" not in answer
     fork = f"os.waitpid(pid, 0)[1] if (pid := os.fork()) else os._exit('socket' in str({names}))"
     assert parent.call("python", fork) == [b"0"]
+    assert parent.call("python", "[name for name in os.environ if name[7:] in ('CHANNEL', 'REGIONS')]") == [b"[]"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
