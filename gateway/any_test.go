@@ -42,6 +42,7 @@ func anything() runnables.Spec {
 		undeclared("nothing", true, optional(x), optional(value("y", tensor.FP32, "", -1))),
 		echoes("declared", true, x),
 		undeclared("version", false),
+		undeclared("maybe", false, optional(x)),
 	)
 }
 
@@ -98,6 +99,9 @@ func TestTheCallerDecidesOnTheTypeOfAnArgument(t *testing.T) {
 		{"no argument", "version", jsonType, `{}`, "", `{}`},
 		{"no argument and no body", "version", "", "", "", `{}`},
 		{"no body for a document", "version", jsonType, "", "", `{}`},
+		{"no body for an optional argument", "maybe", jsonType, "", "", `{}`},
+		{"neither body nor type for it", "maybe", "", "", "", `{}`},
+		{"no text for it is a text", "maybe", "text/plain", "", "x BYTES []", `""`},
 		{"several outputs", "pair", jsonType, `{"x":[1],"y":["a"]}`, "x INT64 [1], y BYTES [1]", `{"result_0":[1],"result_1":["a"]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -324,6 +328,11 @@ func TestGoValuesStandForValuesOfAnyType(t *testing.T) {
 	t.Run("integers", wantAny("rows", []int{1, 2}, "x INT64 [2]", []int{1, 2}))
 	t.Run("small integers", wantAny("one", []int8{-1, 2}, "x INT8 [2]", []int8{-1, 2}))
 	t.Run("large integers", wantAny("one", uint64(7), "x UINT64 []", uint64(7)))
+	t.Run("integers beyond those with a sign", wantAny("rows", [][]uint64{{1, math.MaxUint64}}, "x UINT64 [1 2]", [][]uint64{{1, math.MaxUint64}}))
+	t.Run("one of them is a row", wantAny("rows", uint64(math.MaxUint64), "x UINT64 [1]", uint64(math.MaxUint64)))
+	t.Run("one of them without rows", wantAny("one", uint(math.MaxUint64), "x UINT64 []", uint(math.MaxUint64)))
+	t.Run("lists of them that are not equally long", wantAny("one", [][]uint64{{1}, {2, 3}}, "x BYTES []", [][]uint64{{1}, {2, 3}}))
+	t.Run("none of them", wantAny("one", []uint64{}, "x BYTES []", []uint64{}))
 	t.Run("a number is a row", wantAny("rows", float32(0.1), "x FP32 [1]", float32(0.1)))
 	t.Run("a text is a row", wantAny("rows", "a", "x BYTES [1]", "a"))
 	t.Run("a text without rows", wantAny("one", "a", "x BYTES []", "a"))

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -17,19 +18,39 @@ func anyOfGo(value any, raw []byte, rows bool) (tensor.Tensor, error) {
 		raw = slices.Concat([]byte{'['}, raw, []byte{']'})
 	}
 	t, err := tensor.InferJSON(raw, rows)
-	if err != nil || t.DType() == tensor.Bytes {
+	if err != nil {
 		return t, err
 	}
-	if dtype := dtypeOfGo(reflect.TypeOf(value)); dtype.Valid() && dtype != t.DType() {
+	switch dtype := dtypeOfGo(reflect.TypeOf(value)); {
+	case t.DType() == tensor.Bytes && dtype == tensor.Uint64:
+		return large(t, raw), nil
+	case t.DType() != tensor.Bytes && dtype.Valid() && dtype != t.DType():
 		return tensor.ParseJSON(dtype, t.Shape(), raw, tensor.EncodeOpaque)
 	}
 	return t, nil
+}
+
+// large is what integers without sign are that have made documents, because some
+// are beyond INT64; the documents where that is not why.
+func large(documents tensor.Tensor, raw []byte) tensor.Tensor {
+	rank := len(raw) - len(bytes.TrimLeft(raw, "["))
+	if rank > tensor.MaxRank || !bytes.ContainsAny(raw, "123456789") {
+		return documents
+	}
+	t, err := tensor.ParseJSON(tensor.Uint64, slices.Repeat([]int{-1}, rank), raw, tensor.EncodeOpaque)
+	if err != nil {
+		return documents
+	}
+	return t
 }
 
 // dtypeOfGo is the data type of the numbers that a Go type nests in slices and
 // arrays; it is not valid for types that hold something else, do not say, or are
 // what they like in JSON.
 func dtypeOfGo(t reflect.Type) tensor.DType {
+	if t == nil { // that of nil
+		return 0
+	}
 	for ; ; t = t.Elem() {
 		if reflect.PointerTo(t).Implements(reflect.TypeFor[json.Marshaler]()) {
 			return 0

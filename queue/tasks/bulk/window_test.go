@@ -152,6 +152,26 @@ func TestACallWhoseJobIsAlwaysGoneFailsInTheEnd(t *testing.T) {
 	}
 }
 
+func TestACallThatAnOperatorCancelsFailsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slow = true
+	b := w.batch(ours(), `{"custom_id":"a","input":"slow"}
+{"custom_id":"b","input":2}
+`)
+	w.process(w.queue, w)
+	w.until(b.ID, "the other one", func(b queue.Batch) bool { return b.Completed == 1 })
+	w.set(func() {
+		w.jobs[queue.IDFor("echo", "batch:"+b.ID+":0")].outcome = bulk.Outcome{State: bulk.Canceled, Status: 409, Body: []byte(`{"code":"canceled"}`)}
+	})
+	if b = w.ended(b.ID); b.State != queue.BatchCompleted || b.Completed != 1 || b.Failed != 1 {
+		t.Errorf("got %+v", b)
+	}
+	if errs := w.read(bulk.ErrorsFile(b.ID)); !strings.Contains(errs, `"custom_id":"a","line":1,"status":409,"error":{"code":"canceled"}`) {
+		t.Errorf("errors are %s", errs)
+	}
+}
+
 // slowSubmit takes calls when it is let, and counts how often an owner was told
 // that its batch is to be canceled.
 type slowSubmit struct {
