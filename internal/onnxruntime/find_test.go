@@ -47,6 +47,36 @@ func TestTheVariableWinsOverWhatIsInstalled(t *testing.T) {
 	}
 }
 
+func TestARelativeFolderForDataIsIgnored(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	for _, data := range []string{"", "relative"} {
+		t.Setenv("XDG_DATA_HOME", data)
+		want := filepath.Join(home, ".local", "share", "ekiben", "runtime", "onnx", "1.2.3")
+		if dir, err := onnxruntime.Dir(onnxruntime.Release{Version: "1.2.3"}); err != nil || dir != want {
+			t.Errorf("%q: %s, %v; want %s", data, dir, err, want)
+		}
+	}
+}
+
+func TestCUDAIsSeenThroughALink(t *testing.T) {
+	dir, its := t.TempDir(), t.TempDir()
+	library := put(t, its, "libonnxruntime.so.1")
+	link := filepath.Join(dir, "libonnxruntime.so")
+	if err := os.Symlink(library, link); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(onnxruntime.Variable, link)
+	found, err := onnxruntime.Find(onnxruntime.Pinned())
+	if err != nil || found.Path != link || found.HasCUDA() {
+		t.Errorf("found %+v with CUDA %v, %v", found, found.HasCUDA(), err)
+	}
+	put(t, its, "libonnxruntime_providers_cuda.so")
+	if !found.HasCUDA() {
+		t.Error("what lies beside the library itself is not seen")
+	}
+}
+
 func TestAMissingLibraryIsAnErrorThatNamesTheCommand(t *testing.T) {
 	data := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", data)

@@ -120,6 +120,9 @@ func TestTheLibraryIsInstalledOnce(t *testing.T) {
 	if text, err := os.ReadFile(path); err != nil || string(text) != "code" {
 		t.Errorf("%s holds %q, %v", path, text, err)
 	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("%s is %v, %v; want one that everybody can load", path, info.Mode(), err)
+	}
 	if names := left(t, r.install.Dir); len(names) != 1 || names[0] != name {
 		t.Errorf("the folder has %v, want %s alone", names, name)
 	}
@@ -129,6 +132,34 @@ func TestTheLibraryIsInstalledOnce(t *testing.T) {
 	again, fresh, err := r.install.Run(t.Context())
 	if err != nil || fresh || again != path || r.asked != 1 {
 		t.Errorf("the second time: %s, fresh %v, %v, registry asked %d times; want nothing done", again, fresh, err, r.asked)
+	}
+}
+
+func TestAnArchiveWhoseLengthIsNotToldIsAsLongAsThePinnedOne(t *testing.T) {
+	t.Parallel()
+	r := serve(t, packed(t, file{name: entry, text: "code"}), func(w http.ResponseWriter, a []byte) {
+		_ = http.NewResponseController(w).Flush() // so that it comes in pieces
+		_, _ = w.Write(a)
+	})
+	var total int64
+	r.install.Progress = func(_, n int64) { total = n }
+	if _, _, err := r.install.Run(t.Context()); err != nil || total != r.install.Release.Size {
+		t.Errorf("progress is of %d bytes, want %d, %v", total, r.install.Release.Size, err)
+	}
+}
+
+// It is the pinned one all the same, so that its digest is right.
+func TestAnArchiveThatCannotBeUnpackedLeavesNothing(t *testing.T) {
+	t.Parallel()
+	archive := packed(t, file{name: entry, text: strings.Repeat("code", 100_000)})
+	for _, size := range []int{0, 12, len(archive) / 2} {
+		r := serve(t, archive[:size], whole)
+		if _, _, err := r.install.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "unpack onnxruntime-node 9.9.9") {
+			t.Errorf("%d bytes of %d: %v", size, len(archive), err)
+		}
+		if names := left(t, r.install.Dir); len(names) > 0 {
+			t.Errorf("%d bytes of %d leave %v", size, len(archive), names)
+		}
 	}
 }
 
