@@ -11,7 +11,7 @@ import (
 // only those of CUDA_VISIBLE_DEVICES, or all where there is no such variable.
 func deviceNumber(device, visible string, limited bool) (int, error) {
 	if limited {
-		i := slices.Index(strings.Split(visible, ","), device)
+		i := slices.IndexFunc(strings.Split(visible, ","), func(v string) bool { return names(strings.TrimSpace(v), device) })
 		if i < 0 {
 			return 0, fmt.Errorf("GPU %s is not among those that this process may use: CUDA_VISIBLE_DEVICES is %q", device, visible)
 		}
@@ -22,4 +22,11 @@ func deviceNumber(device, visible string, limited bool) (int, error) {
 		return 0, fmt.Errorf("GPU %q is no index from 0: name it by its index, set CUDA_VISIBLE_DEVICES, or use isolation: process", device)
 	}
 	return n, nil
+}
+
+// names reports whether what is in CUDA_VISIBLE_DEVICES is a device: its index, its
+// UUID, or the beginning of that.
+func names(visible, device string) bool {
+	uuid := strings.Contains(visible, "-") && len(visible) > len("GPU-")
+	return visible == device || uuid && len(device) >= len(visible) && strings.EqualFold(device[:len(visible)], visible)
 }

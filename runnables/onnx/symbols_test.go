@@ -100,7 +100,12 @@ func TestDevicesAreNumberedAsTheProcessSeesThem(t *testing.T) {
 		{"-1", "", false, 0, "no index"},
 		{"2", "0,2", true, 1, ""},
 		{"GPU-abc", "GPU-abc", true, 0, ""},
+		{"GPU-abc-1", "GPU-abd,GPU-ABC", true, 1, ""},
+		{"3", "0, 3 ", true, 1, ""},
 		{"1", "0,2", true, 0, "not among those"},
+		{"123456", "12345", true, 0, "not among those"},
+		{"GPU-abc", "GPU-", true, 0, "not among those"},
+		{"GPU-abc", "GPU-abcd", true, 0, "not among those"},
 		{"0", "-1", true, 0, "not among those"},
 	} {
 		got, err := onnx.DeviceNumber(c.device, c.visible, c.limited)

@@ -188,7 +188,8 @@ func TestADefaultStrategyCanBeReplaced(t *testing.T) {
 func TestTheVariableOfTheProcessHidesGPUs(t *testing.T) {
 	t.Parallel()
 	for visible, want := range map[string]string{
-		"2,0": "0 2", "GPU-1": "1", "-1": "", "": "", "1,9,2": "1", "1,1,2": "1", " 3 ": "3",
+		"2,0": "0 2", "GPU-1": "GPU-10000000-aaaa", "-1": "", "": "", "1,9,2": "1", "1,1,2": "1", " 3 ": "3",
+		"GPU-3,gpu-10000000-aaaa": "GPU-10000000-aaaa GPU-30000000-aaaa", "GPU-1,1,2": "GPU-10000000-aaaa",
 	} {
 		m := machine(8, 4).Seeing(visible)
 		ids := make([]string, len(m.GPUs))
@@ -201,6 +202,20 @@ func TestTheVariableOfTheProcessHidesGPUs(t *testing.T) {
 		if want == "" && !strings.Contains(m.NoGPUs, "CUDA_VISIBLE_DEVICES") {
 			t.Errorf("%q: why there are none is %q", visible, m.NoGPUs)
 		}
+	}
+}
+
+func TestGPUsThatAreSeenByUUIDArePlacedByUUID(t *testing.T) {
+	t.Parallel()
+	l, err := placement.Make(machine(8, 4).Seeing("GPU-3,GPU-1"), nil, []placement.Request{
+		named("a", gpuOnly), named("b", gpuOnly, gpu([]any{1})), named("c", gpuOnly, gpu(1)),
+	})
+	const one, three = "GPU-10000000-aaaa", "GPU-30000000-aaaa"
+	if err != nil || pictures(l) != one+" "+three+" | "+one+" | "+three {
+		t.Errorf("%s, %v", pictures(l), err)
+	}
+	if want := "GPU " + one + " is shared by a, b. GPU " + three + " is shared by a, c."; strings.Join(l.Notes, " ") != want {
+		t.Errorf("%q", l.Notes)
 	}
 }
 

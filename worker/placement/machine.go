@@ -106,27 +106,33 @@ func (m Machine) LeastLoaded(n int) []GPU {
 
 // Seeing returns the machine with those GPUs only that a process with this
 // CUDA_VISIBLE_DEVICES may use: as CUDA does, it stops at the first that is not
-// there.
+// there. Those that the variable names by UUID have that as their ID.
 func (m Machine) Seeing(visible string) Machine {
 	if m.Unseen || len(m.GPUs) == 0 {
 		return m
 	}
 	var seen []GPU
 	for id := range strings.SplitSeq(visible, ",") {
-		g, err := m.Find(strings.TrimSpace(id))
-		if err != nil || slices.Contains(seen, g) {
+		id = strings.TrimSpace(id)
+		g, err := m.Find(id)
+		if err != nil || slices.ContainsFunc(seen, g.same) {
 			break
+		}
+		if id != strconv.Itoa(g.Index) {
+			g.ID = g.UUID
 		}
 		seen = append(seen, g)
 	}
-	slices.SortFunc(seen, func(a, b GPU) int {
-		return cmp.Compare(slices.Index(m.GPUs, a), slices.Index(m.GPUs, b))
-	})
+	at := func(g GPU) int { return slices.IndexFunc(m.GPUs, g.same) }
+	slices.SortFunc(seen, func(a, b GPU) int { return cmp.Compare(at(a), at(b)) })
 	if m.GPUs = seen; len(seen) == 0 {
 		m.NoGPUs = fmt.Sprintf("CUDA_VISIBLE_DEVICES of this process is %q", visible)
 	}
 	return m
 }
+
+// same reports whether two are one device.
+func (g GPU) same(other GPU) bool { return g.Index == other.Index && g.UUID == other.UUID }
 
 // load counts an instance on each of its devices.
 func (m Machine) load(devices []string) {
