@@ -172,6 +172,77 @@ func TestACallThatAnOperatorCancelsFailsAlone(t *testing.T) {
 	}
 }
 
+func TestOutcomesThatAreNotSuccessesAreErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slow = true
+	statuses := []int{199, 200, 299, 300}
+	var in strings.Builder
+	for _, status := range statuses {
+		fmt.Fprintf(&in, "{\"custom_id\":\"%d\",\"input\":\"slow\"}\n", status)
+	}
+	b := w.batch(ours(), in.String())
+	w.process(w.queue, w)
+	w.until(b.ID, "calls", func(queue.Batch) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.jobs) == len(statuses)
+	})
+	w.set(func() {
+		for i, status := range statuses {
+			w.jobs[queue.IDFor("echo", fmt.Sprintf("batch:%s:%d", b.ID, i))].outcome.Status = status
+		}
+		w.slow = false
+	})
+	b = w.ended(b.ID)
+	results, errs := customIDs(t, w.read(bulk.ResultsFile(b.ID))), customIDs(t, w.read(bulk.ErrorsFile(b.ID)))
+	if fmt.Sprint(results, errs) != "[200 299] [199 300]" || b.Completed != 2 || b.Failed != 2 {
+		t.Errorf("results %v, errors %v, %+v", results, errs, b)
+	}
+}
+
+// robbed is told whenever it has stored a part that the batch is another owner's.
+type robbed struct {
+	bulk.Records
+
+	told atomic.Int32
+}
+
+func (r *robbed) NoteBatch(ctx context.Context, id, owner string, lease time.Duration, c queue.BatchChange) (bool, error) {
+	if c.Progress != nil {
+		r.told.Add(1)
+		return false, queue.ErrBatchTaken
+	}
+	return r.Records.NoteBatch(ctx, id, owner, lease, c)
+}
+
+// Jobs are the only place of outcomes until the record says where they are stored.
+func TestJobsOfAPartThatIsNotNotedAreKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	in, ids := goodLines(12)
+	b := w.batch(ours(), in)
+	r := &robbed{Records: w.queue}
+	stop := w.process(r, w)
+	w.until(b.ID, "the second try", func(queue.Batch) bool { return r.told.Load() > 2 })
+	stop()
+	if w.forgot != 0 {
+		t.Errorf("%d jobs are forgotten", w.forgot)
+	}
+	w.process(w.queue, w)
+	if b = w.ended(b.ID); b.Completed != 12 || b.Stored != 12 {
+		t.Errorf("got %+v", b)
+	}
+	if got := customIDs(t, w.read(bulk.ResultsFile(b.ID))); fmt.Sprint(got) != fmt.Sprint(ids) {
+		t.Errorf("results of %v", got)
+	}
+	for body, n := range w.ran {
+		if n != 1 {
+			t.Errorf("%s was run %d times", body, n)
+		}
+	}
+}
+
 // slowSubmit takes calls when it is let, and counts how often an owner was told
 // that its batch is to be canceled.
 type slowSubmit struct {
