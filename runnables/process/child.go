@@ -198,25 +198,49 @@ func (c *child) kill(why string) {
 	c.killGroup()
 }
 
+// stuck is how long a process is waited for that was killed. One that the kernel
+// holds, in the driver of a device for instance, ends when that lets it go.
+const stuck = 3 * time.Second
+
+// stop kills the process and waits a while for its end.
+func (c *child) stop(why string) {
+	c.kill(why)
+	timer := time.NewTimer(stuck)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+	case <-timer.C:
+		c.log.Error("a process does not end though it was killed", "pid", c.cmd.Process.Pid)
+	}
+}
+
+// ending says how the process ended, as the rest of a sentence about it.
+func (c *child) ending() string {
+	select {
+	case <-c.ended:
+		return c.how
+	default:
+		return "was killed and does not end"
+	}
+}
+
 func (c *child) killGroup() {
 	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 }
 
-// alive reports whether the process is there.
+// alive reports whether the process is there, and not about to end because it was
+// killed.
 func (c *child) alive() bool {
-	select {
-	case <-c.ended:
-		return false
-	default:
-		return true
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.gone && c.why == ""
 }
 
 // farewell is how long a process may take to end when its channel has.
 const farewell = 2 * time.Second
 
 // end ends the process, which is given a while to do so by itself, and frees what
-// it has.
+// it has, later if the process does not end.
 func (c *child) end() {
 	c.channel.shut()
 	timer := time.NewTimer(farewell)
@@ -224,10 +248,19 @@ func (c *child) end() {
 	select {
 	case <-c.ended:
 	case <-timer.C:
-		c.kill("it did not end when it was told to")
-		<-c.ended
+		c.stop("it did not end when it was told to")
 	}
-	c.bury()
+	c.buryNow()
+}
+
+// buryNow is bury, but does not wait for a process that is stuck.
+func (c *child) buryNow() {
+	select {
+	case <-c.ended:
+		c.bury()
+	default:
+		go c.bury()
+	}
 }
 
 // bury frees what a process had that has ended.

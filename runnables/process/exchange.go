@@ -30,7 +30,7 @@ const remembered = 1 << 20
 var errGone = errors.New("the process has ended")
 
 // call executes a method of the process: parts[a][c] is argument a of call c. When
-// it returns, the process has ended or can take the next one. Calls wait for each
+// it returns, the process has ended, or was killed, or can take the next one. Calls wait for each
 // other.
 func (c *child) call(ctx context.Context, method int, sig *runnables.Signature, parts [][]tensor.Tensor) (runnables.Outputs, error) {
 	c.calling.Lock()
@@ -113,7 +113,7 @@ func (c *child) limit(ctx context.Context) (unhook func()) {
 const lastMoments = 500 * time.Millisecond
 
 // verdict makes of what went wrong in a call what its caller is to know. Where
-// the process cannot be used any more it has ended.
+// the process cannot be used any more it has ended, or was killed.
 func (c *child) verdict(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -121,25 +121,22 @@ func (c *child) verdict(ctx context.Context, err error) error {
 	case errors.Is(err, errUnsent):
 		return context.Cause(ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.kill("a call did not end in time")
-		<-c.ended
+		c.stop("a call did not end in time")
 		return fmt.Errorf("the call did not end and was stopped, with the process that ran it: %w", context.Cause(ctx))
 	case errors.Is(err, errProtocol):
-		c.kill(err.Error())
-		<-c.ended
+		c.stop(err.Error())
 	case isBroken(err):
 		timer := time.NewTimer(lastMoments)
 		defer timer.Stop()
 		select {
 		case <-c.ended:
 		case <-timer.C:
-			c.kill("it closed its channel")
-			<-c.ended
+			c.stop("it closed its channel")
 		}
 	default:
 		return err
 	}
-	return fmt.Errorf("%w: its process %s", runnables.ErrCrashed, c.how)
+	return fmt.Errorf("%w: its process %s", runnables.ErrCrashed, c.ending())
 }
 
 // brokenError is a channel that is of no use any more.

@@ -3,12 +3,14 @@
 package process_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"strings"
@@ -36,11 +38,40 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "serve:", err)
 			os.Exit(1)
 		}
+	case "holder":
+		beHolder()
 	case "worker":
 		beWorker()
 	default:
 		beRude(name)
 	}
+}
+
+// hold keeps a process from ending, though it be killed, until let go.
+func hold(t *testing.T, pid int) (let func()) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), self(t).Path)
+	cmd.Env = append(os.Environ(), role+"=holder", fmt.Sprintf("HELD=%d", pid))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	let = sync.OnceFunc(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(let)
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "held\n" {
+		t.Skipf("processes cannot be held here: %q, %v", line, err)
+	}
+	return let
 }
 
 // self is the command that starts this binary as an instance.

@@ -4,6 +4,7 @@ package process_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,10 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/runnables/process"
@@ -122,6 +126,33 @@ func TestAHangingInstanceCanBeClosed(t *testing.T) {
 	}
 }
 
+// A process that the kernel holds cannot be killed. Neither a call nor Close waits
+// for it.
+func TestAProcessThatCannotBeKilledIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	i := start(t, setup(t, "subject"))
+	pid := process.PID(i)
+	let := hold(t, pid)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := act(ctx, i, "hang"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error is %v", err)
+	}
+	again, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := i.Ready(again); err == nil {
+		t.Error("an instance without a process is ready")
+	}
+	if err := i.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err != nil {
+		t.Error("the process was not held")
+	}
+	let()
+	eventually(t, "its end", func() bool { _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); return err != nil })
+}
+
 func TestWhatAProcessWritesIsLoggedAndNoFrame(t *testing.T) {
 	t.Parallel()
 	s := setup(t, "subject")
@@ -196,6 +227,54 @@ func mappings(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return strings.Count(string(maps), "memfd:ekiben")
+}
+
+// Calls, deaths, outputs that are released late and the end come in any order.
+func TestAnInstanceMayEndAmidCallsAndDeaths(t *testing.T) {
+	t.Parallel()
+	for round := range 8 {
+		i := start(t, setup(t, "subject"))
+		var all sync.WaitGroup
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		large := ramp(t, round, 1, 30_000)
+		for range 4 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					out, err := method(t, i, "echo").RunParts(ctx, [][]tensor.Tensor{{large}})
+					switch {
+					case err == nil && !out.Tensors[0].Equal(large):
+						t.Error("outputs are wrong")
+					case err != nil && !errors.Is(err, runnables.ErrCrashed):
+						return // it is closed
+					}
+					if out.Release != nil {
+						all.Go(out.Release)
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			for range 5 + round {
+				if i.Ready(ctx) != nil {
+					return
+				}
+				before := process.PID(i)
+				if before != 0 {
+					_ = syscall.Kill(before, syscall.SIGKILL)
+				}
+				eventually(t, "another process", func() bool { return process.PID(i) != before })
+			}
+			_ = i.Close()
+		})
+		all.Wait()
+		if ctx.Err() != nil {
+			t.Error("it did not end in time")
+		}
+		if err := i.Ready(ctx); err == nil {
+			t.Error("a closed instance is ready")
+		}
+	}
 }
 
 func TestServeSaysWhenNoWorkerStartedIt(t *testing.T) {

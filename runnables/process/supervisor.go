@@ -106,8 +106,8 @@ func (i *Instance) replace(life context.Context, attempt int) *child {
 		c, ready, err := start(ctx, i.command, i.setup, false)
 		cancel()
 		if err == nil && !sameMethods(ready.Methods, i.ready.Methods) {
-			c.kill("it has other methods than the process that it replaces")
-			c.bury()
+			c.stop("it has other methods than the process that it replaces")
+			c.buryNow()
 			err = errors.New("it has other methods than the process that it replaces")
 		}
 		if err == nil {
@@ -188,19 +188,23 @@ func (c *child) stillborn(ctx context.Context, err error) error {
 		select {
 		case <-c.ended:
 		case <-timer.C:
-			c.kill("it closed its channel")
+			c.stop("it closed its channel")
 		}
 	default:
-		c.kill("it could not be made an instance")
+		c.stop("it could not be made an instance")
 	}
-	c.bury()
+	select { // another one would get stuck as well
+	case <-c.ended:
+	case <-ctx.Done():
+	}
+	c.buryNow()
 	failed, ok := errors.AsType[*StartError](err)
 	switch {
 	case ok:
 	case ctx.Err() != nil:
 		failed = &StartError{Reason: startTime, Message: context.Cause(ctx).Error(), err: context.Cause(ctx)}
 	case isBroken(err):
-		failed = &StartError{Reason: startCrash, Message: "it " + c.how, err: runnables.ErrCrashed}
+		failed = &StartError{Reason: startCrash, Message: "it " + c.ending(), err: runnables.ErrCrashed}
 	default:
 		failed = &StartError{Reason: string(reasonProtocol), Message: err.Error(), err: err}
 	}

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package process_test
+
+import "os"
+
+// beHolder can not.
+func beHolder() { os.Exit(1) }
