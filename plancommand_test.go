@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ekiben/ekiben"
 	"github.com/ekiben/ekiben/runnables"
@@ -173,5 +174,23 @@ func TestAPlanOfThisMachineNeedsNothing(t *testing.T) {
 	got, err := plan(t, `runners: [{name: a, runnable: "python:m:Class", nvidia_gpu: 0}]`)
 	if err != nil || !strings.Contains(got, "On the CPU, because nvidia_gpu is 0.") || !strings.Contains(got, "The machine has ") {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+func TestARunnerThatAsksForMoreGPUsThanThereAreSaysSoAtStart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ekiben.yaml")
+	file := `runners: [{name: a, runnable: "python:m:Class", nvidia_gpu: 99}, {name: b, runnable: plain, nvidia_gpu: 1}]`
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out strings.Builder
+	err := ekiben.ExecuteOf(ctx, planned(), &out, "serve", "--config", path)
+	for _, want := range []string{`runner "a": nvidia_gpu is 99, but`, `runner "b": nvidia_gpu is 1, but runnable "plain" cannot use GPUs`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q in it; it wrote %s", err, want, out.String())
+		}
 	}
 }

@@ -46,7 +46,7 @@ type executor struct {
 func (e *executor) run(pull, work context.Context) {
 	defer close(e.ended)
 	for l := range e.loads {
-		if pull.Err() != nil || !e.present.here(pull, absence) {
+		if pull.Err() != nil || e.present.here(pull, absence) != nil {
 			e.claims.drop(l)
 			e.done <- nil
 			e.ended <- ending{back: l.deliveries}
@@ -69,7 +69,7 @@ func (e *executor) execute(pull, work context.Context, l *load) {
 		if !end.empty() {
 			e.ended <- end
 		}
-		if n > 0 && work.Err() == nil && !e.present.here(work, absence) {
+		if n > 0 && work.Err() == nil && e.present.here(work, absence) != nil {
 			end = e.surrender(l.batches[n:])
 			break
 		}

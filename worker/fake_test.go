@@ -40,6 +40,7 @@ type fakeQueue struct {
 	replies  map[string]queue.Reply
 	finished [][]string // ids, a Finish each
 	released []string
+	left     int      // how often the worker did
 	mostHeld int      // by one consumer at a time
 	doubled  []string // ended twice
 	events   []event
@@ -163,6 +164,7 @@ func (q *fakeQueue) Workers(context.Context, string) ([]queue.Heartbeat, error) 
 func (q *fakeQueue) Leave(context.Context, string, string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.left++
 	return q.step("leave")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -157,8 +158,10 @@ func TestAnInstanceThatIsAwayTakesNothing(t *testing.T) {
 			t.Error("no other instance was asked to come")
 		}
 		time.Sleep(10 * time.Second)
-		if b := q.lastBeat(); b.Instances != 0 {
-			t.Errorf("after ten seconds %d instances count, want 0", b.Instances)
+		left := 0
+		q.do(func() { left = q.left })
+		if why := s.worker.NotReady()[served]; left == 0 || !strings.Contains(why, "no instance: ") {
+			t.Errorf("after ten seconds the worker left %d times and is not ready because of %q", left, why)
 		}
 		if q.mostHeld > 0 {
 			t.Error("it took a call")
@@ -168,6 +171,9 @@ func TestAnInstanceThatIsAwayTakesNothing(t *testing.T) {
 		q.want(t, 1, "[2]")
 		if b := q.lastBeat(); b.Instances != 1 {
 			t.Errorf("back again %d instances count, want 1", b.Instances)
+		}
+		if !s.worker.Ready() {
+			t.Errorf("back again it is not ready: %v", s.worker.NotReady())
 		}
 		s.end()
 	})

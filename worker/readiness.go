@@ -30,33 +30,37 @@ func attendanceOf(r *runner, instance runnables.Runnable) attendance {
 	return attendance{runner: r, instance: supervised}
 }
 
-// here reports whether the instance can execute calls after at most patience.
-func (a attendance) here(ctx context.Context, patience time.Duration) bool {
+// here waits at most patience until the instance can execute calls. The error is
+// why it cannot.
+func (a attendance) here(ctx context.Context, patience time.Duration) error {
 	if a.instance == nil {
-		return true
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return a.instance.Ready(ctx) == nil
+	return a.instance.Ready(ctx)
 }
 
 // await waits until the instance is back, and reports whether it is: false means
 // that pull is done. gone is called if the wait is more than a blink.
 func (a attendance) await(pull context.Context, gone func()) bool {
-	if a.here(pull, blink) {
+	if a.here(pull, blink) == nil {
 		return true
 	}
 	gone()
-	if a.here(pull, absence) {
+	err := a.here(pull, absence)
+	if err == nil {
 		return true
 	}
 	if pull.Err() != nil {
 		return false
 	}
-	a.runner.log.WarnContext(pull, "an instance has been away for long and counts no more", "after", absence)
+	a.runner.log.WarnContext(pull, "an instance has been away for long and counts no more", "after", absence, "err", err)
+	why := err.Error()
+	a.runner.absent.Store(&why)
 	a.runner.live.Add(-1)
 	a.runner.beatSoon()
-	err := a.instance.Ready(pull)
+	err = a.instance.Ready(pull)
 	a.runner.live.Add(1)
 	a.runner.beatSoon()
 	return err == nil

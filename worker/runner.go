@@ -44,6 +44,7 @@ type runner struct {
 
 	// For heartbeats, written by all instances.
 	live, busy                   atomic.Int64
+	absent                       atomic.Pointer[string] // why the last instance that went away did
 	batches, rows, calls, failed atomic.Int64
 	costs                        []atomic.Pointer[batching.Cost] // one an instance
 	latency                      *latency

@@ -27,11 +27,11 @@ func (r *runner) keepBeating(ctx context.Context) {
 	for ctx.Err() == nil {
 		b := r.heartbeat(time.Now())
 		b.Host = host
-		announced := r.ready.Load() // before the queue is asked whether it knows the spec
-		known, err := r.queue.Beat(ctx, r.options.Name, b)
-		r.link.report(ctx, "beat", err)
-		if err == nil && announced {
-			r.mindSpec(ctx, known)
+		if announced := r.ready.Load(); announced && b.Instances == 0 && !b.Draining {
+			// Nobody is here to run anything: calls are for other workers.
+			r.link.report(ctx, "leave", r.queue.Leave(ctx, r.options.Name, r.worker))
+		} else {
+			r.beat(ctx, b, announced)
 		}
 		timer := time.NewTimer(jitter(beatEvery))
 		select {
@@ -40,6 +40,16 @@ func (r *runner) keepBeating(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		timer.Stop()
+	}
+}
+
+// beat sends a heartbeat. announced is whether the runner was before that, so that
+// the queue must know its spec.
+func (r *runner) beat(ctx context.Context, b queue.Heartbeat, announced bool) {
+	known, err := r.queue.Beat(ctx, r.options.Name, b)
+	r.link.report(ctx, "beat", err)
+	if err == nil && announced {
+		r.mindSpec(ctx, known)
 	}
 }
 

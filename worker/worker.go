@@ -171,7 +171,12 @@ func (w *Worker) NotReady() map[string]string {
 		switch {
 		case r.draining.Load():
 			reasons[r.options.Name] = "draining"
+		case r.ready.Load() && r.live.Load() > 0:
 		case r.ready.Load():
+			reasons[r.options.Name] = "no instance is left"
+			if why := r.absent.Load(); why != nil {
+				reasons[r.options.Name] = "no instance: " + *why
+			}
 		case r.spec.Load() != nil:
 			reasons[r.options.Name] = "not announced yet: the queue is not available"
 		default:
