@@ -151,7 +151,7 @@ func TestDefaultHeedsEveryOption(t *testing.T) {
 		{name: "half an instance on the CPU", can: threaded, asks: workers(0.5), want: "cpu×8", tells: "whole instances"},
 		{name: "two workers on each of two cores and a half", can: oneThread, asks: with(cpu(2.5), workers(2)), want: "cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1"},
 		{name: "three groups, one and a half workers on each", can: gpuOnly, asks: with(gpu(3), workers(1.5)), want: "0 0 1 2 2"},
-		{name: "sums that are a little less than they should be", can: threaded, asks: with(cpu(3-1e-12), workers(3-1e-12)), want: "cpu×1 cpu×1 cpu×1"},
+		{name: "sums that are a little less than they should be", can: threaded, asks: with(cpu(6-1e-12), workers(3-1e-12)), want: "cpu×2 cpu×2 cpu×2"},
 		{name: "a sum that is a little more than it should be", can: oneThread, asks: with(cpu(4), workers(0.5+1e-12)), want: "cpu×1 cpu×1"},
 		{name: "two workers a core", can: oneThread, asks: with(cpu(2), workers(2)), want: "cpu×1 cpu×1 cpu×1 cpu×1"},
 		{name: "replicas share the cores", can: threaded, asks: replicas(3), want: "cpu×2 cpu×2 cpu×2", tells: "replicas is 3"},
