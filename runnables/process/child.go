@@ -157,7 +157,10 @@ func (c *child) launch() error {
 
 // lastWords is how long output is read after the end of a process: somebody who
 // has left its group may still hold the pipes.
-const lastWords = 200 * time.Millisecond
+const lastWords = time.Second
+
+// pause is how long the end of a process waits for its last words to be told.
+const pause = 100 * time.Millisecond
 
 // watch waits for the end of the process and ends its group with it.
 func (c *child) watch(streams []*os.File) {
@@ -174,7 +177,7 @@ func (c *child) watch(streams []*os.File) {
 	for _, r := range streams {
 		_ = r.SetReadDeadline(time.Now().Add(lastWords))
 	}
-	c.output.drain(2 * lastWords)
+	c.output.drain(pause)
 	switch {
 	case why != "":
 		c.how = "was killed: " + why

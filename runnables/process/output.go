@@ -32,7 +32,8 @@ type output struct {
 	lastAt  time.Time
 	alarm   string // the last line that says why a program dies
 	alarmAt time.Time
-	dropped int
+	dropped int       // lines, since that was told
+	toldAt  time.Time // that lines were dropped
 }
 
 func newOutput(log *slog.Logger) *output {
@@ -41,6 +42,7 @@ func newOutput(log *slog.Logger) *output {
 
 // follow reads a stream to its end.
 func (o *output) follow(stream string, r io.Reader) {
+	defer o.tellDropped()
 	lines := bufio.NewReaderSize(r, longestLine)
 	within := false // a line whose beginning was logged
 	for {
@@ -72,21 +74,32 @@ func (o *output) line(stream, text string) {
 	if alarming(text) {
 		o.alarm, o.alarmAt = text, o.lastAt
 	}
-	dropped := o.dropped
-	if o.limit.Allow() {
-		o.dropped = 0
-	} else {
+	logged, told := o.limit.Allow(), o.toldAt
+	if !logged {
 		o.dropped++
 	}
-	logged := o.dropped == 0
 	o.mu.Unlock()
 	if !logged {
 		return
 	}
+	if time.Since(told) > time.Second {
+		o.tellDropped()
+	}
+	o.log.Info("output", "stream", stream, "line", text)
+}
+
+// tellDropped says in the log how many lines are not in it.
+func (o *output) tellDropped() {
+	o.mu.Lock()
+	dropped := o.dropped
+	o.dropped = 0
+	if dropped > 0 {
+		o.toldAt = time.Now()
+	}
+	o.mu.Unlock()
 	if dropped > 0 {
 		o.log.Warn("output was left out, there was too much of it", "lines", dropped)
 	}
-	o.log.Info("output", "stream", stream, "line", text)
 }
 
 // tail are the last lines.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -170,6 +171,20 @@ func TestWhatAProcessWritesIsLoggedAndNoFrame(t *testing.T) {
 	}
 	if n := log.count("many lines"); n > 2000 {
 		t.Errorf("%d lines of 3000 are in the log", n)
+	}
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left := 0
+	for _, m := range regexp.MustCompile(`left out.* lines=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		left += n
+	}
+	if n := log.count("stream=std"); left == 0 || n+left < 3000 || n+left > 3010 {
+		t.Errorf("%d lines are in the log and %d were left out, of 3003", n, left)
 	}
 	for line := range strings.Lines(text) {
 		if len(line) > 10_000 {
