@@ -104,9 +104,9 @@ func TestRefusalsHoldUpTheNextCallsLongerAndLonger(t *testing.T) {
 		hold(true, true, 50*time.Millisecond)
 		hold(true, false, 50*time.Millisecond) // was on its way already
 		hold(false, true, 50*time.Millisecond)
-		for _, want := range []time.Duration{100, 200, 400, 800, 1600, 3200, 5000, 5000} {
+		for _, ms := range []int{100, 200, 400, 800, 1600, 3200, 5000, 5000} {
 			time.Sleep(b.Hold(false, false))
-			hold(true, false, want*time.Millisecond)
+			hold(true, false, time.Duration(ms)*time.Millisecond)
 		}
 		time.Sleep(b.Hold(false, false))
 		hold(false, false, 0)
