@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Renewal is what became of the calls that a consumer held.
@@ -67,17 +68,34 @@ func (c *Consumer) owned(ctx context.Context, ps []place) ([]int, error) {
 	return verdicts, nil
 }
 
+// maxHow is how much is told of a crash, in bytes.
+const maxHow = 300
+
+// Blame is what is told of a call that crashed its instance so many times alone, the
+// last time like this: to its caller, and as the reason of its dead letter. What the
+// instance wrote before its end is for operators only.
+func Blame(times int, how string) (message, reason string) {
+	if len(how) > maxHow {
+		how = strings.ToValidUTF8(how[:maxHow], "") + "…"
+	}
+	if how != "" {
+		how = ": " + how
+	}
+	public, _, _ := strings.Cut(how, " and wrote ")
+	return fmt.Sprintf("the instance crashed %d times while it ran this call alone%s", times, public),
+		fmt.Sprintf("crashed its instance %d times alone%s", times, how)
+}
+
 // Crashed says that the consumer's instance crashed while it ran these calls
-// together. They wait again and run alone; one that crashes its instance
-// [Config.MaxCrashes] times alone is given up. It returns how many were.
+// together, and how: what follows "the instance crashed: ", for callers and
+// operators, or nothing. They wait again and run alone; one that crashes its
+// instance [Config.MaxCrashes] times alone is given up. It returns how many were.
 //
 // It is for a crash that the worker has seen. A worker that is lost itself loses
 // its leases, which is counted apart: that may not be the call's fault.
-func (c *Consumer) Crashed(ctx context.Context, ds []Delivery) (buried int, err error) {
-	failure := &CallError{
-		Code:    CodeWorkerLost,
-		Message: fmt.Sprintf("the instance crashed %d times while it ran this call alone", c.queue.config.MaxCrashes),
-	}
+func (c *Consumer) Crashed(ctx context.Context, ds []Delivery, how string) (buried int, err error) {
+	message, reason := Blame(c.queue.config.MaxCrashes, how)
+	failure := &CallError{Code: CodeWorkerLost, Message: message}
 	result := appendReply(nil, &Reply{Err: failure})
 	defer c.leave(placesOf(ds))()
 	for rest := ds; len(rest) > 0; {
@@ -85,7 +103,7 @@ func (c *Consumer) Crashed(ctx context.Context, ds []Delivery) (buried int, err 
 		ps := placesOf(rest[:n])
 		answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.crash, c.keys, appendPlaces([]any{
 			c.name, c.queue.config.Retention.Milliseconds(), c.queue.config.MaxCrashes,
-			c.queue.config.CrashBackoff.Microseconds(), result, n,
+			c.queue.config.CrashBackoff.Microseconds(), result, reason, n,
 		}, ps)...)
 		if err != nil {
 			return buried, unavailable("report a crash of "+c.runner, err)

@@ -38,8 +38,8 @@ func TestACrashIsReportedForTheCallsThatRanTogether(t *testing.T) {
 		}), rec.method("other", nil)))
 		time.Sleep(10 * time.Second)
 		s.end()
-		if got := fmt.Sprint(q.crashed); got != "[[1 2 4]]" {
-			t.Errorf("crashes reported of %s", got)
+		if got := fmt.Sprint(q.crashed); got != "[[1 2 4]]" || q.how != "signal: killed" {
+			t.Errorf("crashes reported of %s: %s", got, q.how)
 		}
 		q.want(t, 1, "[2]")
 		q.want(t, 2, "[26]")

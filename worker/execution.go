@@ -29,12 +29,10 @@ type execution struct {
 	back []queue.Delivery
 	// lost are calls that others execute, or may.
 	lost []queue.Delivery
-	// crashed are calls that crashed the instance, those of an attempt together.
-	crashed [][]queue.Delivery
+	// crashes are those of the instance, each with the calls of an attempt.
+	crashes []crash
 	// releases give back the memory of outputs, once the outcomes are written.
 	releases []func()
-	// crash is why the last of them did, for the log.
-	crash error
 	// err is the first error that was not a client's fault, for the log.
 	err error
 }
@@ -63,7 +61,7 @@ func (x *execution) run(ctx context.Context, items []item) {
 		x.stopped = true
 		x.lost = appendDeliveries(x.lost, x.sift(items, time.Now()))
 	case errors.Is(err, runnables.ErrCrashed):
-		x.crashed, x.crash = append(x.crashed, appendDeliveries(nil, items)), err
+		x.crashes = append(x.crashes, crash{appendDeliveries(nil, items), err})
 	case len(items) == 1:
 		x.fail(&items[0], err)
 	default:

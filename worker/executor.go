@@ -15,11 +15,11 @@ type ending struct {
 	asked    time.Time
 	outcomes []queue.Outcome
 	back     []queue.Delivery
-	crashed  [][]queue.Delivery // an execution each
-	releases []func()           // of the memory of the outcomes, once they are written
+	crashes  []crash
+	releases []func() // of the memory of the outcomes, once they are written
 }
 
-func (e *ending) empty() bool { return len(e.outcomes)+len(e.back)+len(e.crashed)+len(e.releases) == 0 }
+func (e *ending) empty() bool { return len(e.outcomes)+len(e.back)+len(e.crashes)+len(e.releases) == 0 }
 
 // span is how long an execution of so many rows took.
 type span struct {
@@ -114,7 +114,7 @@ func (e *executor) batch(work context.Context, l *load, b batch, reason batching
 	e.tell(work, b, &x)
 	end := ending{
 		meters: b.method.meters.endings, asked: l.asked,
-		outcomes: x.outcomes, back: append(x.back, x.lost...), crashed: x.crashed, releases: x.releases,
+		outcomes: x.outcomes, back: append(x.back, x.lost...), crashes: x.crashes, releases: x.releases,
 	}
 	if x.failed || x.timing.Rows != x.rows || x.rows > b.method.maxRows {
 		return end, span{}
@@ -130,8 +130,8 @@ func (e *executor) tell(ctx context.Context, b batch, x *execution) {
 	if x.stopped {
 		e.runner.log.DebugContext(ctx, "an execution was stopped", "method", b.method.Name, "calls", len(b.items), "err", errUnwanted)
 	}
-	if n := len(x.crashed); n > 0 {
-		e.runner.log.WarnContext(ctx, "the instance crashed, its calls run again alone", "method", b.method.Name, "crashes", n, "err", x.crash)
+	if n := len(x.crashes); n > 0 {
+		e.runner.log.WarnContext(ctx, "the instance crashed, its calls run again alone", "method", b.method.Name, "crashes", n, "err", x.crashes[n-1].err)
 		e.runner.meters.crashes.WithLabelValues(e.runner.options.Name).Add(float64(n))
 	}
 	if len(x.back) > 0 {

@@ -155,7 +155,7 @@ func (c *fakeConsumer) renew() (queue.Renewal, error) {
 	return answer, nil
 }
 
-func (c *fakeConsumer) Crashed(_ context.Context, ds []queue.Delivery) (int, error) {
+func (c *fakeConsumer) Crashed(_ context.Context, ds []queue.Delivery, how string) (int, error) {
 	c.q.mu.Lock()
 	defer c.q.mu.Unlock()
 	if err := c.q.step("crashed"); err != nil {
@@ -171,6 +171,7 @@ func (c *fakeConsumer) Crashed(_ context.Context, ds []queue.Delivery) (int, err
 		}
 	}
 	c.q.crashed = append(c.q.crashed, ids)
+	c.q.how = how
 	if c.q.buries {
 		return len(ds), nil
 	}

@@ -2,9 +2,11 @@ package worker
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
 )
 
 // finisher writes the outcomes of calls. Its run method is the only goroutine
@@ -26,9 +28,9 @@ func (f *finisher) run(pull, io context.Context) {
 		for _, release := range e.releases {
 			release()
 		}
-		for _, ds := range e.crashed {
-			if !f.crash(io, e, ds) {
-				f.release(pull, io, ds)
+		for _, c := range e.crashes {
+			if !f.crash(io, e, c) {
+				f.release(pull, io, c.calls)
 			}
 		}
 		if len(e.back) > 0 {
@@ -48,11 +50,29 @@ func (f *finisher) finish(io context.Context, e ending) bool {
 	})
 }
 
+// crash is one of the instance, while it ran these calls together.
+type crash struct {
+	calls []queue.Delivery
+	err   error
+}
+
+// how is how it crashed, as what follows "the instance crashed: ".
+func (c crash) how() string {
+	how, ok := strings.CutPrefix(c.err.Error(), runnables.ErrCrashed.Error()+": ")
+	if !ok {
+		return ""
+	}
+	return how
+}
+
 // crash says that calls crashed the instance together, and reports whether it
 // could.
-func (f *finisher) crash(io context.Context, e ending, ds []queue.Delivery) bool {
-	return f.insist(io, "report a crash", len(ds), func() error {
-		buried, err := f.sink.Crashed(io, ds)
+func (f *finisher) crash(io context.Context, e ending, c crash) bool {
+	return f.insist(io, "report a crash", len(c.calls), func() error {
+		buried, err := f.sink.Crashed(io, c.calls, c.how())
+		if buried > 0 {
+			f.runner.log.WarnContext(io, "a call was given up: it crashed its instance alone, again and again", "call", c.calls[0].ID, "method", c.calls[0].Method, "err", c.err)
+		}
 		e.meters.failed.Add(float64(buried))
 		f.runner.calls.Add(int64(buried))
 		f.runner.failed.Add(int64(buried))

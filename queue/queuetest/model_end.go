@@ -176,8 +176,9 @@ func (m *Model) bury(s *shelf, e *entry, reason, message string) bool {
 }
 
 // Crashed is [queue.Consumer.Crashed].
-func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery) (buried int, err error) {
+func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery, how string) (buried int, err error) {
 	m := c.model
+	message, reason := queue.Blame(m.config.MaxCrashes, how)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.shelf(c.runner)
@@ -199,12 +200,11 @@ func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery) (buried 
 			m.release(s, e)
 			continue
 		}
-		if m.tryAgain(s, e, &queue.CallError{Code: queue.CodeWorkerLost, Message: fmt.Sprintf("the instance crashed %d times while it ran this call alone", m.config.MaxCrashes)}) {
+		if m.tryAgain(s, e, &queue.CallError{Code: queue.CodeWorkerLost, Message: message}) {
 			s.remove(e)
 			continue
 		}
-		if m.bury(s, e, fmt.Sprintf("crashed its instance %d times alone", m.config.MaxCrashes),
-			fmt.Sprintf("the instance crashed %d times while it ran this call alone", m.config.MaxCrashes)) {
+		if m.bury(s, e, reason, message) {
 			buried++
 		}
 	}

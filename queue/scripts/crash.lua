@@ -7,10 +7,11 @@
 -- ARGV[3]  how many crashes alone are too many
 -- ARGV[4]  how long a runner that crashes in a loop waits at first, in µs
 -- ARGV[5]  the result of a job that is given up
--- ARGV[6]  how many calls it ran, each with lane, entry
+-- ARGV[6]  and why that is
+-- ARGV[7]  how many calls it ran, each with lane, entry
 --
 -- Returns the envelopes of those given up.
-local consumer, retention, most, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
+local consumer, retention, most, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[7])
 local now, out, waiting = clock(), {}, false
 
 -- After the fourth crash in a row with nothing finished in between, each within a
@@ -26,7 +27,7 @@ end
 back_off(tonumber(ARGV[4]))
 note_crash(now)
 for i = 0, n - 1 do
-	local lane, id = tonumber(ARGV[7 + i * 2]), ARGV[8 + i * 2]
+	local lane, id = tonumber(ARGV[8 + i * 2]), ARGV[9 + i * 2]
 	local fs = owner(lane, id) == consumer and fetch(lane, id)
 	if fs and not plain(fs) then
 		bury(lane, id, fs, UNSOUND)
@@ -34,7 +35,7 @@ for i = 0, n - 1 do
 		local shared, alone, lost = marks(lane .. ":" .. id)
 		if n > 1 then shared = shared + 1 else alone = alone + 1 end
 		if alone >= most then
-			out[#out + 1] = give_up(lane, id, fs, now, retention, ARGV[5], "crashed its instance " .. most .. " times alone")
+			out[#out + 1] = give_up(lane, id, fs, now, retention, ARGV[5], ARGV[6])
 		else
 			mark(lane .. ":" .. id, shared, alone, lost, now, tonumber(ARGV[4]))
 			waiting = release(lane, id, fs, now, retention) or waiting

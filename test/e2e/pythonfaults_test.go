@@ -67,7 +67,7 @@ func TestEveryFaultOfAPythonRunnableIsToldToItsCaller(t *testing.T) {
 		{"answers the wrong type", 8, nil, http.StatusInternalServerError, `complex128`},
 		{"answers the wrong shape", 9, nil, http.StatusInternalServerError, `shape`},
 		{"raises", 10, nil, http.StatusInternalServerError, `ValueError: the model is broken`},
-		{"exits", 11, nil, http.StatusInternalServerError, `"worker_lost"`},
+		{"exits", 11, nil, http.StatusInternalServerError, `its process exited with status 3`},
 		{"is stopped", 12, []string{"Ekiben-Timeout", "2s"}, http.StatusGatewayTimeout, `"deadline_exceeded"`},
 	} {
 		a, err := number(t.Context(), base, f.number, f.header...)
