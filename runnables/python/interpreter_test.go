@@ -5,9 +5,11 @@ package python_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,6 +125,61 @@ func TestTheBridgeIsWrittenAgainForAProcessThatIsReplaced(t *testing.T) {
 		if said, err := act(ctx, t, i, "say back"); err != nil || said != "back" {
 			t.Fatalf("%q, %v", said, err)
 		}
+	}
+}
+
+// unpacked has a kind write the bridge, without a Python.
+func unpacked(t *testing.T, cache string) error {
+	t.Helper()
+	kind := python.Kind(python.Options{Interpreter: "/bin/true", Cache: cache})
+	_, err := kind.New(t.Context(), setup("subject:Subject"))
+	if err != nil && strings.Contains(err.Error(), "want 3.9 or later") {
+		return nil // it came so far
+	}
+	return err
+}
+
+func TestManyMayWriteAndMendTheBridgeAtOnce(t *testing.T) {
+	t.Parallel()
+	cache := filepath.Join(t.TempDir(), "cache")
+	for round := range 10 {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if err := unpacked(t, cache); err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		all.Wait()
+		dirs, err := os.ReadDir(cache)
+		if err != nil || len(dirs) != 1 {
+			t.Fatalf("the cache has %v, %v", dirs, err)
+		}
+		if err := os.Remove(filepath.Join(cache, dirs[0].Name(), "ekiben", "wire.py")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheBridgeNeedsNoHome(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("HOME", "/dev/null")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("TMPDIR", temporary)
+	if err := unpacked(t, ""); err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(temporary, fmt.Sprintf("ekiben-python-%d", os.Getuid()))
+	if dirs, err := os.ReadDir(base); err != nil || len(dirs) != 1 {
+		t.Errorf("there are %v, %v", dirs, err)
+	}
+	// Another user may have made it, to have his program run.
+	if err := os.Chown(base, 12345, -1); err != nil {
+		t.Skip(err)
+	}
+	if err := unpacked(t, ""); err == nil || !strings.Contains(err.Error(), "not a folder of this user") {
+		t.Errorf("error is %v", err)
 	}
 }
 
