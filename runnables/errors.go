@@ -29,6 +29,11 @@ var ErrOutputLength = errors.New("wrong number of rows")
 // error like any other.
 var ErrCrashed = errors.New("the instance crashed")
 
+// ErrUnwanted is wrapped by the cause of an execution's context that was canceled
+// because nobody wants its result any more, but the instance goes on to serve
+// others: it is not worth more than the rest of the execution is.
+var ErrUnwanted = errors.New("nobody wants the result any more")
+
 // InputErrorf makes an error for the client: what it sent is not acceptable,
 // which was only found out while running. It wraps [ErrInput], and whatever the
 // format wraps.

@@ -2,13 +2,14 @@ package worker
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
 )
 
 // fate is what became of a call in hand.
@@ -22,7 +23,7 @@ const (
 
 // errUnwanted is why an execution is stopped of which each call is canceled or
 // lost. It is no failure of the runner.
-var errUnwanted = errors.New("all calls of the batch are canceled or lost")
+var errUnwanted = fmt.Errorf("%w: all calls of the batch are canceled or lost", runnables.ErrUnwanted)
 
 // claims are the loads that an instance has yet to execute, or executes, and
 // those of their calls that are not its own to execute any more. The puller adds

@@ -14,14 +14,25 @@ import (
 	"github.com/ekiben/ekiben/tensor"
 )
 
-// grace is how long a call may go on at least that nobody wants any more, before
-// the process is killed.
-const grace = time.Second
+const (
+	// grace is how long a call may go on that was canceled, before the process is
+	// killed.
+	grace = time.Second
 
-// patience is how long a call may go on that nobody wants any more: as long as
-// another process would take to be ready. Otherwise whoever cancels short calls of
-// a model that loads for a minute would keep it from all others.
-func (c *child) patience() time.Duration { return max(grace, c.took) }
+	// longestPatience bounds how long it may where the process is still of use.
+	longestPatience = 20 * time.Second
+)
+
+// patience is how long a call may go on that was canceled: as long as another
+// process would take to be ready, if only its result is not wanted. Otherwise
+// whoever cancels short calls of a model that loads for long would keep it from all
+// others.
+func (c *child) patience(ctx context.Context) time.Duration {
+	if !errors.Is(context.Cause(ctx), runnables.ErrUnwanted) {
+		return grace
+	}
+	return max(grace, min(c.took, longestPatience))
+}
 
 // remembered is the largest frame whose memory is kept for the next one.
 const remembered = 1 << 20
@@ -93,7 +104,7 @@ func (c *child) limit(ctx context.Context) (unhook func()) {
 		defer close(hooked)
 		latest := time.Now()
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			latest = latest.Add(c.patience())
+			latest = latest.Add(c.patience(ctx))
 			if deadline, ok := ctx.Deadline(); ok && deadline.Before(latest) {
 				latest = deadline
 			}

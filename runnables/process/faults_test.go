@@ -5,6 +5,7 @@ package process_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"syscall"
@@ -117,11 +118,11 @@ func TestACallThatNobodyWantsMayTakeAsLongAsAnotherProcess(t *testing.T) {
 	s.Log = log.logger()
 	i := start(t, s)
 	before := process.PID(i)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	go func() {
 		eventually(t, "the beginning of the call", func() bool { return log.count("I begin") > 0 })
-		cancel()
+		cancel(fmt.Errorf("%w: canceled", runnables.ErrUnwanted))
 	}()
 	if _, err := act(ctx, i, "print I begin", "doze"); err != nil { // 1.5 s
 		t.Errorf("error is %v", err)
