@@ -120,6 +120,17 @@ func TestRoutesThatAreNotThereAreProblemsToo(t *testing.T) {
 	}
 }
 
+func TestARunnerThatStartsForTheFirstTimeIsThereSoon(t *testing.T) {
+	t.Parallel()
+	q := newFakeQueue(everything())
+	q.beats["new"] = []queue.Heartbeat{{Worker: "w"}}
+	w := send(t, newGateway(t, q, setup{}).Handler(), http.MethodPost, "/v1/runners/new/run", "x")
+	wantProblem(t, w, http.StatusServiceUnavailable, "no_worker", `runner "new" is starting`)
+	if !strings.Contains(w.Body.String(), `"retryable":true`) || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%s, again after %q", w.Body, w.Header().Get("Retry-After"))
+	}
+}
+
 func TestUnknownRunnersAndMethodsAreNotFound(t *testing.T) {
 	t.Parallel()
 	h := newGateway(t, newFakeQueue(everything()), setup{}).Handler()

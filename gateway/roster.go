@@ -95,6 +95,10 @@ func (r *roster) method(ctx context.Context, name, method string) (*method, erro
 func (r *roster) lookup(ctx context.Context, name string) (*runner, error) {
 	raw, err := r.directory.Spec(ctx, name)
 	if errors.Is(err, queue.ErrUnknownRunner) {
+		// Workers beat before they announce what they serve.
+		if workers, err := r.directory.Workers(ctx, name); err == nil && len(workers) > 0 {
+			return nil, &Problem{Code: CodeNoWorker, Retryable: true, Detail: "runner " + quote(name) + " is starting for the first time: its workers are making their instances"}
+		}
 		return nil, unknownRunner(name)
 	}
 	if err != nil {
