@@ -141,12 +141,22 @@ func (i *instance) serve(pull, work, io context.Context) {
 	stages.Wait()
 }
 
-// closeInstances frees what the instances hold.
+// closeInstances frees what the instances hold. Those that are processes are given
+// a while to end, all at the same time.
 func (r *runner) closeInstances(all []*instance) {
 	r.live.Store(0)
+	var closing sync.WaitGroup
+	defer closing.Wait()
 	for _, i := range all {
-		if err := i.runnable.Close(); err != nil {
-			r.log.Warn("instance did not close", "instance", i.number, "err", err)
+		end := func() {
+			if err := i.runnable.Close(); err != nil {
+				r.log.Warn("instance did not close", "instance", i.number, "err", err)
+			}
+		}
+		if _, supervised := i.runnable.(runnables.Supervised); supervised {
+			closing.Go(end)
+		} else {
+			end()
 		}
 	}
 }

@@ -225,6 +225,35 @@ func TestWhatACrashLeavesOfALoadIsGivenBack(t *testing.T) {
 	})
 }
 
+// slowly is a runnable that is a process which takes its time to end.
+type slowly struct{ guarded }
+
+func (slowly) Close() error {
+	time.Sleep(2 * time.Second)
+	return nil
+}
+
+func TestProcessesAreGivenTheirTimeToEndTogether(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan struct{})
+		close(back)
+		r := options()
+		r.Replicas = 8
+		s := play(t, newFakeQueue(), r, runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
+			instance, err := runnables.New(double("run", nil))
+			return slowly{guarded{instance, back}}, err
+		}})
+		time.Sleep(time.Second)
+		began := time.Now()
+		s.end()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("eight processes took %v to end", took)
+		}
+	})
+}
+
 func TestAnInstanceThatIsAwayDoesNotKeepAWorkerFromEnding(t *testing.T) {
 	t.Parallel()
 
