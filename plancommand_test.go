@@ -20,7 +20,7 @@ func planned() ekiben.App {
 	return ekiben.App{
 		Runnables: runnables.Kinds{
 			"plain":  {},
-			"python": {Isolated: true, Describe: describe},
+			"python": {Isolated: true, Targeted: true, Describe: describe},
 		},
 		Strategies: placement.Strategies{
 			"tpu": placement.Func(func(placement.Request, placement.Machine) (placement.Plan, error) {

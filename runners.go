@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -48,9 +49,15 @@ func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables
 	for _, w := range warnings {
 		log.Warn("runners file", "runner", w.Runner, "line", w.Line, "warning", w.Message)
 	}
+	interpreter := s.Python
+	if strings.ContainsRune(interpreter, filepath.Separator) { // of this process's folder, not of the file's
+		if interpreter, err = filepath.Abs(interpreter); err != nil {
+			return nil, fmt.Errorf("EKIBEN_PYTHON: %w", err)
+		}
+	}
 	for i, r := range all {
 		if kind, _, _ := strings.Cut(r.Runnable, ":"); kind == pythonKind {
-			all[i].Python = cmp.Or(r.Python, s.Python)
+			all[i].Python = cmp.Or(r.Python, interpreter)
 		}
 	}
 	return app.choose(all, only)
@@ -73,8 +80,12 @@ func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner
 		if len(only) > 0 && !slices.Contains(only, r.Name) {
 			continue
 		}
-		if _, ok := app.Runnables.Of(r); !ok {
+		kind, ok := app.Runnables.Of(r)
+		if !ok {
 			return nil, fmt.Errorf("runner %q: this binary has no runnable %q; it has: %s", r.Name, r.Runnable, strings.Join(app.kinds(), ", "))
+		}
+		if name, target, is := strings.Cut(r.Runnable, ":"); is && !kind.Targeted {
+			return nil, fmt.Errorf("runner %q: runnable is %q, want %q alone: what it loads is in its init parameters, not %q", r.Name, r.Runnable, name, target)
 		}
 		chosen = append(chosen, r)
 	}

@@ -58,6 +58,7 @@ func TestTheRunnersFileOverridesTheBinaryOptionByOption(t *testing.T) {
 		"those of services": {Runners: []runnables.Runner{{Name: "service.a", Runnable: "echo"}}},
 		"there twice":       {Runners: []runnables.Runner{{Name: "a", Runnable: "echo"}, {Name: "a", Runnable: "echo"}}},
 		"max_queue is -1":   {Runners: []runnables.Runner{{Name: "a", Runnable: "echo", MaxQueue: -1}}},
+		`want "echo" alone`: {Runnables: ekiben.BuiltIn(), Runners: []runnables.Runner{{Name: "a", Runnable: "echo:loud"}}},
 		"no runnable":       {Runners: []runnables.Runner{{Name: "a", Runnable: "onnx"}}},
 		"no runners":        {},
 		"nowhere.yaml":      app,

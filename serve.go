@@ -61,7 +61,7 @@ func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.
 		p.hardware = lookAtHardware(ctx, log)
 		defer func() { err = errors.Join(err, p.hardware.close()) }()
 		if err := p.makeWorker(ctx); err != nil {
-			return err
+			return unlessStopped(ctx, err)
 		}
 	}
 	if o.gateway || o.tasks {
@@ -83,6 +83,15 @@ func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.
 		}
 	}
 	return p.run(ctx)
+}
+
+// unlessStopped is err, or nothing if the process was told to stop before it was
+// ready.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // ownRedis is a Redis that the process has brought.

@@ -136,6 +136,7 @@ func TestArgumentsOfAnyTypeThatDoNotFitAreRefused(t *testing.T) {
 		{"broken JSON", "one", jsonType, `{"x":tru}`, 400, []string{"want JSON"}},
 		{"text that is none", "one", "text/plain", "\xff", 400, []string{"UTF-8"}},
 		{".npy of strings that are no text", "rows", "application/x-npy", strings.Replace(npy(t, []int{1}, uint8(0xff)), "|u1", "|S1", 1), 400, []string{"string 0 that is not valid UTF-8"}},
+		{"the document itself in place of its argument", "one", jsonType, `{"a":1}`, 400, []string{`there is no argument "a": one takes x (ANY); to send this object as x, write {"x": {…}}`}},
 		{"an argument that there is not", "version", jsonType, `{"x":1}`, 400, []string{"version takes no argument"}},
 		{"a value where none is taken", "version", jsonType, `1`, 400, []string{"version takes no argument"}},
 		{"bytes", "one", octets, "a", 415, []string{"a runnable takes them if it declares argument \"x\" as bytes"}},

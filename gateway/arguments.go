@@ -51,6 +51,10 @@ func (w *walk) arguments(m *method) ([]tensor.Named, error) {
 			return nil, err
 		}
 		i := slices.IndexFunc(m.Inputs, func(v runnables.ValueSpec) bool { return v.Name == name })
+		if i < 0 && m.single != nil && (m.single.DType == tensor.Any || m.single.Content == runnables.JSON) {
+			return nil, &Problem{Code: CodeInvalidInput, Detail: fmt.Sprintf("there is no argument %s: %s; to send this object as %s, write {%q: {…}}",
+				quote(name[:min(len(name), maxQuoted)]), usage(m), m.single.Name, m.single.Name)}
+		}
 		if i < 0 {
 			return []tensor.Named{{Name: name[:min(len(name), maxQuoted)]}}, nil
 		}

@@ -17,6 +17,7 @@ import (
 //	                            which is a JSON string then; one row
 //	application/octet-stream    one argument: BYTES, one row; or numbers, little-
 //	                            endian, with at most one dimension free
+//	image/…, audio/…, video/…   one argument: BYTES that are opaque; one row
 //	application/x-npy           one argument
 //
 // One argument is that of a method that has no other, or whose others are all
@@ -103,6 +104,8 @@ func (m *method) takes(f form) bool {
 		return takesText(m.single)
 	case f == formOctets:
 		return takesElement(m.single) || takesRaw(m.single)
+	case f == formFile:
+		return takesElement(m.single) && m.single.Content == runnables.Opaque
 	}
 	return f == formNPY
 }

@@ -56,6 +56,7 @@ func TestArgumentsComeInEveryFormThatFitsTheMethod(t *testing.T) {
 		{"application/text too", "text", "application/text", "BentoML is great", `["BentoML is great"]`},
 		{"text for a scalar", "one-text", "text/csv", "a,b", `"a,b"`},
 		{"no text at all", "text", "text/plain", "", `[""]`},
+		{"an image for opaque bytes", "files", "image/png", "hi", `["aGk="]`},
 		{"text for opaque bytes", "files", "text/plain", "hi", `["aGk="]`},
 		{"octets are one row", "files", "application/octet-stream", "\x00\xff", `["AP8="]`},
 		{"octets that are text", "text", "application/octet-stream", "hi", `["hi"]`},
@@ -131,6 +132,7 @@ func TestArgumentsThatDoNotFitAreRefusedBeforeAnythingIsQueued(t *testing.T) {
 		{"text in another charset", "text", "text/plain; charset=latin1", "a", 415, "unsupported_media_type", []string{`charset "latin1"`, "utf-8 and us-ascii"}},
 		{"another charset where text is not taken", "rows", "text/plain; charset=latin1", "1", 415, "unsupported_media_type", []string{"a body of type", "application/x-npy"}},
 		{"a type that is not taken, with a charset", "text", "image/x; charset=latin1", "1", 415, "unsupported_media_type", []string{"a body of type \"image/x\""}},
+		{"an image where numbers are wanted", "rows", "image/png", "1", 415, "unsupported_media_type", []string{"image/png"}},
 		{"what curl sends by itself", "text", "application/x-www-form-urlencoded", "a", 415, "unsupported_media_type", []string{"curl", "-H"}},
 		{"a type that is none", "text", "rub bish", "a", 415, "unsupported_media_type", []string{"rub bish"}},
 	} {

@@ -29,6 +29,7 @@ const (
 	formText
 	formOctets
 	formNPY
+	formFile // of a type that says what the bytes are; arguments only
 )
 
 // formOf tells the form of a body by its Content-Type, and the media type. There
@@ -38,6 +39,7 @@ const (
 //	application/json, …+json                 formJSON
 //	text/…, application/text                 formText
 //	application/octet-stream                 formOctets
+//	image/…, audio/…, video/…                formFile
 //	application/x-npy, application/vnd.numpy formNPY
 func formOf(contentType string) (form, string) {
 	switch contentType { // what nearly all clients send
@@ -62,6 +64,8 @@ func formOf(contentType string) (form, string) {
 		return formText, media
 	case media == mediaOctets:
 		return formOctets, media
+	case strings.HasPrefix(media, "image/"), strings.HasPrefix(media, "audio/"), strings.HasPrefix(media, "video/"):
+		return formFile, media
 	case media == mediaNPY, media == "application/vnd.numpy":
 		return formNPY, media
 	}

@@ -2,8 +2,11 @@ package runnables
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"strings"
 )
 
 // Init holds the parameters that a runner passes to the constructor of its
@@ -24,7 +27,29 @@ func (p Init) Decode(into any) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
+		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			return fmt.Errorf("init parameters: there is no %s%s", name, parametersOf(into))
+		}
 		return fmt.Errorf("init parameters: %w", err)
 	}
 	return nil
+}
+
+// parametersOf lists the fields of a struct by their json tags, as the end of a
+// sentence.
+func parametersOf(into any) string {
+	t := reflect.TypeOf(into).Elem()
+	if t.Kind() != reflect.Struct {
+		return ""
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); f.IsExported() && name != "-" {
+			names = append(names, cmp.Or(name, f.Name))
+		}
+	}
+	if len(names) == 0 {
+		return "; it takes none"
+	}
+	return "; there are: " + strings.Join(names, ", ")
 }

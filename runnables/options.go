@@ -125,6 +125,9 @@ func (r Runner) checkProcess(es *optionErrors) {
 	default:
 		es.add("isolation", " is %q, want none or process", r.Isolation)
 	}
+	if kind, _ := r.target(); kind == pythonKind && r.Isolation == IsolationNone {
+		es.add("isolation", " is none, but a runnable of kind python is always a process")
+	}
 	if kind, _ := r.target(); r.Python != "" && kind != "" && kind != pythonKind {
 		es.add("python", " is the interpreter of a runnable of kind python, and this one is of kind %s", kind)
 	}

@@ -87,6 +87,10 @@ type Kind struct {
 	// Isolated: instances are processes of their own, whatever [Runner.Isolation]
 	// says.
 	Isolated bool
+
+	// Targeted: what is to be loaded is behind a colon, see [Runner.Target]. Other
+	// kinds have it in their init parameters.
+	Targeted bool
 }
 
 // Resources say what an instance can make use of. They are known without making
@@ -94,6 +98,10 @@ type Kind struct {
 type Resources struct {
 	// NvidiaGPU: the runnable can run on an NVIDIA GPU.
 	NvidiaGPU bool
+
+	// WithoutGPU is why it cannot, where that is not the runnable's own nature, such
+	// as "the library that it needs was built without CUDA".
+	WithoutGPU string
 
 	// NoCPU: the runnable is not made for CPUs. Where there is nothing else it runs
 	// on one nevertheless, which is told.

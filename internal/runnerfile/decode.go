@@ -86,6 +86,9 @@ func (d decoder) into(v reflect.Value, of option, n *node) bool {
 	case reflect.Map:
 		return d.table(v, of, n)
 	case reflect.Interface:
+		if n.infinite() {
+			return d.fault(of, "has a number that is infinite or none, which JSON does not know")
+		}
 		if x := n.any(); x != nil {
 			v.Set(reflect.ValueOf(x))
 		}

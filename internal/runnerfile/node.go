@@ -2,6 +2,9 @@ package runnerfile
 
 import (
 	"math"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -46,11 +49,21 @@ func (n *node) null() bool { return n.form == scalar && n.meaning() == nil }
 
 // meaning is a scalar's value where it need not be text.
 func (n *node) meaning() any {
+	v := n.value
 	if n.variable {
-		return n.reread
+		v = n.reread
 	}
-	return n.value
+	if s, ok := v.(string); ok && !n.quoted && exponential.MatchString(s) {
+		if x, err := strconv.ParseFloat(s, 64); err == nil {
+			return x
+		}
+	}
+	return v
 }
+
+// exponential are the numbers that the library takes for text: those with an
+// exponent and no point, which YAML 1.2 has, section 10.3.2 "Tag Resolution".
+var exponential = regexp.MustCompile(`^[-+]?[0-9]+[eE][-+]?[0-9]+$`)
 
 // field returns a key of a table.
 func (n *node) field(key string) (field, bool) {
@@ -86,6 +99,15 @@ func (n *node) any() any {
 		}
 		return n.meaning()
 	}
+}
+
+// infinite reports whether there is a number that is infinite, or none.
+func (n *node) infinite() bool {
+	if x, ok := n.meaning().(float64); ok && (math.IsInf(x, 0) || math.IsNaN(x)) {
+		return true
+	}
+	return slices.ContainsFunc(n.items, (*node).infinite) ||
+		slices.ContainsFunc(n.fields, func(f field) bool { return f.value.infinite() })
 }
 
 // number is a scalar's number.

@@ -24,6 +24,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"an entry that is empty", "runners:\n  -\n", "runner 1 is empty"},
 		{"too many instances", "runners: [{name: a, runnable: x, replicas: 1000000}]", "replicas is 1000000, want 1 to 1024"},
 		{"a limit below none", "runners: [{name: a, runnable: x, max_concurrency: -1}]", "max_concurrency is -1, want at least 0"},
+		{"Python without a process", "runners: [{name: a, runnable: 'python:m:C', isolation: none}]", "a runnable of kind python is always a process"},
 		{"a name of services", "runners: [{name: service.a, runnable: x}]", "those of services"},
 		{"too many attempts", "runners: [{name: a, runnable: x, retry: {attempts: 21}}]", "retry.attempts is 21, want 0 to 20"},
 		{"no time between attempts", "runners: [{name: a, runnable: x, retry: {backoff_ms: 0}}]", "retry.backoff_ms is 0, want 1 to 86400000"},

@@ -45,7 +45,12 @@ func describe(_ context.Context, r runnables.Runner) (runnables.Resources, error
 	resources := runnables.Resources{NvidiaGPU: true, MultiThreading: true}
 	if !r.NvidiaGPU.Given() {
 		found, err := onnxruntime.Find(onnxruntime.Pinned())
-		resources.NvidiaGPU = err == nil && found.HasCUDA() // that it is missing is told when an instance is made
+		switch {
+		case err != nil: // which is told when an instance is made
+			resources.NvidiaGPU, resources.WithoutGPU = false, "ONNX Runtime was not found"
+		case !found.HasCUDA():
+			resources.NvidiaGPU, resources.WithoutGPU = false, "the ONNX Runtime that was found has no CUDA"
+		}
 	}
 	return resources, nil
 }

@@ -16,9 +16,9 @@ import (
 
 // find is the path of a runner's interpreter.
 func find(o Options, r runnables.Runner) (string, error) {
-	name, origin := r.Python, "python: of the runner"
+	name, origin := r.Python, "python: of the runner, or EKIBEN_PYTHON"
 	if name == "" {
-		name, origin = o.Interpreter, "EKIBEN_PYTHON"
+		name, origin = o.Interpreter, "of this binary"
 	}
 	if name == "" {
 		name, origin = defaultInterpreter, "by default; python: of the runner or EKIBEN_PYTHON name another"

@@ -31,7 +31,7 @@ func script(t *testing.T, text string) string {
 func TestWhyAnInterpreterIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ interpreter, says string }{
-		"not there":    {"no-such-python", `no Python interpreter "no-such-python" (EKIBEN_PYTHON)`},
+		"not there":    {"no-such-python", `no Python interpreter "no-such-python" (of this binary)`},
 		"no such file": {"./bin/python", "/bin/python"},
 		"too old":      {script(t, "printf '3.8 '"), "is Python 3.8, want 3.9 or later"},
 		"without":      {script(t, "printf '3.11 bare'"), "has no numpy: run "},

@@ -43,7 +43,7 @@ func Kind(o Options) runnables.Kind {
 		described: map[string]runnables.Resources{},
 	}
 	k.bridge.cache = o.Cache
-	return runnables.Kind{New: k.start, Describe: k.describe, Isolated: true}
+	return runnables.Kind{New: k.start, Describe: k.describe, Isolated: true, Targeted: true}
 }
 
 // kind is what the instances of a kind share.

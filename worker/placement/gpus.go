@@ -16,7 +16,7 @@ func (d *draft) gpus() ([]GPU, error) {
 		if asked.Amount() > 0 {
 			return nil, fmt.Errorf("nvidia_gpu is %s, but runnable %q cannot use GPUs; leave nvidia_gpu out", asked, d.q.Runner.Runnable)
 		}
-		d.say("On the CPU, because the runnable cannot use GPUs.")
+		d.say("On the CPU, because %s.", cmp.Or(d.q.Resources.WithoutGPU, "the runnable cannot use GPUs"))
 		return nil, nil
 	}
 	switch {

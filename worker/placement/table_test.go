@@ -132,6 +132,7 @@ func TestDefaultHeedsEveryOption(t *testing.T) {
 		{name: "fewer GPUs than a group", can: gpuOnly, asks: with(gpu(1), workers(0.5)), fails: "an instance has 2 GPUs, but the runner has 1 GPU"},
 		{name: "a third", can: gpuOnly, asks: with(gpu(3), workers(0.33)), want: "0,1,2", tells: "3 GPUs an instance"},
 		{name: "no whole number of GPUs", can: gpuOnly, asks: with(gpu(4), workers(0.4)), want: "0,1,2", tells: "no whole number"},
+		{name: "no GPU, for a reason of its own", can: runnables.Resources{WithoutGPU: "its library has no CUDA"}, want: "cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1", tells: "On the CPU, because its library has no CUDA."},
 		{name: "a GPU for a runnable that has no use for it", can: oneThread, asks: gpu(1), fails: `runnable "python:m:Class" cannot use GPUs`},
 		{name: "certain GPUs for a runnable that has no use for them", can: oneThread, asks: gpu([]any{0}), fails: "cannot use GPUs"},
 		{name: "a GPU twice", can: gpuOnly, asks: gpu([]any{1, "GPU-10000000-aaaa"}), fails: "GPU 1 is there twice"},
