@@ -88,10 +88,10 @@ func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.
 // unlessStopped is err, or nothing if the process was told to stop before it was
 // ready.
 func unlessStopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // ownRedis is a Redis that the process has brought.
