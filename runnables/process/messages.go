@@ -1,8 +1,13 @@
 package process
 
 import (
+	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"reflect"
+	"strings"
 
 	"github.com/ekiben/ekiben/runnables"
 )
@@ -24,6 +29,76 @@ type startMessage struct {
 	Batchable    map[string]int `json:"batchable"`
 
 	Place placeMessage `json:"place"`
+}
+
+// MarshalJSON keeps the numbers of Init apart: 2.0 is no integer in Python.
+func (m startMessage) MarshalJSON() ([]byte, error) {
+	type plain startMessage
+	init, err := exact("init", reflect.ValueOf(m.Init))
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		plain
+		Init any `json:"init"`
+	}{plain(m), init})
+}
+
+// exact is a value of init whose JSON has a point, or an exponent, in each number
+// that is a float. path names it in errors. What JSON writes as it likes, such as
+// structs, stays as it is.
+func exact(path string, v reflect.Value) (any, error) {
+	if !v.IsValid() {
+		return nil, nil
+	}
+	switch v.Interface().(type) {
+	case json.Marshaler, encoding.TextMarshaler, []byte:
+		return v.Interface(), nil
+	}
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		return exact(path, v.Elem())
+	case reflect.Float32, reflect.Float64:
+		return exactFloat(path, v)
+	case reflect.Map:
+		if v.IsNil() || v.Type().Key().Kind() != reflect.String {
+			break
+		}
+		all := make(map[string]any, v.Len())
+		for _, key := range v.MapKeys() {
+			member, err := exact(path+"."+key.String(), v.MapIndex(key))
+			if err != nil {
+				return nil, err
+			}
+			all[key.String()] = member
+		}
+		return all, nil
+	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && v.IsNil() {
+			break
+		}
+		all := make([]any, v.Len())
+		for i := range all {
+			var err error
+			if all[i], err = exact(fmt.Sprintf("%s[%d]", path, i), v.Index(i)); err != nil {
+				return nil, err
+			}
+		}
+		return all, nil
+	}
+	return v.Interface(), nil
+}
+
+// exactFloat is the JSON of a number that is no integer even if it is whole.
+func exactFloat(path string, v reflect.Value) (any, error) {
+	if x := v.Float(); math.IsInf(x, 0) || math.IsNaN(x) {
+		return nil, fmt.Errorf("%s is %v, which JSON cannot write: leave it out, or name it with a string", path, x)
+	}
+	text, err := json.Marshal(v.Interface())
+	if err == nil && !strings.ContainsAny(string(text), ".eE") {
+		text = append(text, ".0"...)
+	}
+	return json.RawMessage(text), err
 }
 
 // placeMessage is where the instance runs, as its process sees it: devices are
@@ -79,6 +154,9 @@ type rowFailures map[int]failure
 func appendMessage(dst []byte, kind frameKind, id uint64, message any) ([]byte, error) {
 	body, err := json.Marshal(message)
 	if err != nil {
+		if own, ok := errors.AsType[*json.MarshalerError](err); ok {
+			err = own.Err
+		}
 		return nil, fmt.Errorf("write a %s frame: %w", kind, err)
 	}
 	start := len(dst)

@@ -131,12 +131,16 @@ func sameMethods(a, b []runnables.Signature) bool {
 
 // start starts a process and waits until it is ready, or ctx is done.
 func start(ctx context.Context, command Command, s runnables.Setup, describe bool) (*child, readyMessage, error) {
+	message, err := appendMessage(nil, frameStart, 0, startOf(s, describe))
+	if err != nil {
+		return nil, readyMessage{}, &StartError{Reason: startExec, Message: err.Error(), err: err}
+	}
 	c, err := spawn(command, s)
 	if err != nil {
 		return nil, readyMessage{}, &StartError{Reason: startExec, Message: err.Error(), err: err}
 	}
 	unhook := context.AfterFunc(ctx, func() { c.kill("it was not ready in time") })
-	ready, err := c.introduce(s, describe)
+	ready, err := c.introduce(message)
 	if !unhook() && err == nil { // it is being killed
 		err = broken(context.Cause(ctx))
 	}
@@ -147,9 +151,10 @@ func start(ctx context.Context, command Command, s runnables.Setup, describe boo
 	return nil, readyMessage{}, c.stillborn(ctx, err)
 }
 
-// introduce tells the process what to make, and waits for what it says.
-func (c *child) introduce(s runnables.Setup, describe bool) (ready readyMessage, err error) {
-	if err := c.channel.sendMessage(frameStart, 0, startOf(s, describe)); err != nil {
+// introduce tells the process what to make, which is a START frame, and waits for
+// what it says.
+func (c *child) introduce(start []byte) (ready readyMessage, err error) {
+	if err := c.channel.send(start); err != nil {
 		return ready, broken(err)
 	}
 	h, body, err := c.channel.receive()
