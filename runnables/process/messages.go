@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/ekiben/ekiben/runnables"
@@ -55,50 +56,63 @@ func exact(path string, v reflect.Value) (any, error) {
 	case json.Marshaler, encoding.TextMarshaler, []byte:
 		return v.Interface(), nil
 	}
-	switch v.Kind() {
-	case reflect.Interface, reflect.Pointer:
+	switch kind := v.Kind(); {
+	case kind == reflect.Interface || kind == reflect.Pointer:
 		return exact(path, v.Elem())
-	case reflect.Float32, reflect.Float64:
-		return exactFloat(path, v)
-	case reflect.Map:
-		if v.IsNil() || v.Type().Key().Kind() != reflect.String {
-			break
-		}
-		all := make(map[string]any, v.Len())
-		for _, key := range v.MapKeys() {
-			member, err := exact(path+"."+key.String(), v.MapIndex(key))
-			if err != nil {
-				return nil, err
-			}
-			all[key.String()] = member
-		}
-		return all, nil
-	case reflect.Slice, reflect.Array:
-		if v.Kind() == reflect.Slice && v.IsNil() {
-			break
-		}
-		all := make([]any, v.Len())
-		for i := range all {
-			var err error
-			if all[i], err = exact(fmt.Sprintf("%s[%d]", path, i), v.Index(i)); err != nil {
-				return nil, err
-			}
-		}
-		return all, nil
+	case v.CanFloat():
+		return exactFloat(path, v.Float(), v.Interface())
+	case kind == reflect.Map && !v.IsNil() && v.Type().Key().Kind() == reflect.String:
+		return exactMap(path, v)
+	case kind == reflect.Array || kind == reflect.Slice && !v.IsNil():
+		return exactList(path, v)
+	default:
+		return v.Interface(), nil
 	}
-	return v.Interface(), nil
+}
+
+func exactMap(path string, v reflect.Value) (any, error) {
+	all := make(map[string]any, v.Len())
+	for _, key := range v.MapKeys() {
+		member, err := exact(path+"."+key.String(), v.MapIndex(key))
+		if err != nil {
+			return nil, err
+		}
+		all[key.String()] = member
+	}
+	return all, nil
+}
+
+func exactList(path string, v reflect.Value) (any, error) {
+	all := make([]any, v.Len())
+	for i := range all {
+		element, err := exact(path+"["+strconv.Itoa(i)+"]", v.Index(i))
+		if err != nil {
+			return nil, err
+		}
+		all[i] = element
+	}
+	return all, nil
 }
 
 // exactFloat is the JSON of a number that is no integer even if it is whole.
-func exactFloat(path string, v reflect.Value) (any, error) {
-	if x := v.Float(); math.IsInf(x, 0) || math.IsNaN(x) {
+func exactFloat(path string, x float64, v any) (any, error) {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
 		return nil, fmt.Errorf("%s is %v, which JSON cannot write: leave it out, or name it with a string", path, x)
 	}
-	text, err := json.Marshal(v.Interface())
+	text, err := json.Marshal(v)
 	if err == nil && !strings.ContainsAny(string(text), ".eE") {
 		text = append(text, ".0"...)
 	}
 	return json.RawMessage(text), err
+}
+
+// writeStart is the body of START.
+func writeStart(m startMessage) (json.RawMessage, error) {
+	body, err := json.Marshal(m)
+	if own, ok := errors.AsType[*json.MarshalerError](err); ok {
+		err = own.Err
+	}
+	return body, err
 }
 
 // placeMessage is where the instance runs, as its process sees it: devices are
@@ -154,9 +168,6 @@ type rowFailures map[int]failure
 func appendMessage(dst []byte, kind frameKind, id uint64, message any) ([]byte, error) {
 	body, err := json.Marshal(message)
 	if err != nil {
-		if own, ok := errors.AsType[*json.MarshalerError](err); ok {
-			err = own.Err
-		}
 		return nil, fmt.Errorf("write a %s frame: %w", kind, err)
 	}
 	start := len(dst)

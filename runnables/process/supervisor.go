@@ -131,7 +131,7 @@ func sameMethods(a, b []runnables.Signature) bool {
 
 // start starts a process and waits until it is ready, or ctx is done.
 func start(ctx context.Context, command Command, s runnables.Setup, describe bool) (*child, readyMessage, error) {
-	message, err := appendMessage(nil, frameStart, 0, startOf(s, describe))
+	message, err := writeStart(startOf(s, describe))
 	if err != nil {
 		return nil, readyMessage{}, &StartError{Reason: startExec, Message: err.Error(), err: err}
 	}
@@ -151,10 +151,10 @@ func start(ctx context.Context, command Command, s runnables.Setup, describe boo
 	return nil, readyMessage{}, c.stillborn(ctx, err)
 }
 
-// introduce tells the process what to make, which is a START frame, and waits for
-// what it says.
-func (c *child) introduce(start []byte) (ready readyMessage, err error) {
-	if err := c.channel.send(start); err != nil {
+// introduce tells the process what to make, which is the body of START, and waits
+// for what it says.
+func (c *child) introduce(message json.RawMessage) (ready readyMessage, err error) {
+	if err := c.channel.sendMessage(frameStart, 0, message); err != nil {
 		return ready, broken(err)
 	}
 	h, body, err := c.channel.receive()

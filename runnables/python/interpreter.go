@@ -62,16 +62,25 @@ func check(ctx context.Context, c process.Command, r runnables.Runner) error {
 	cmd.Env = c.Environment(runnables.Setup{Runner: r})
 	out, err := cmd.Output()
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
-			return fmt.Errorf("%s is no Python that works: %w: %s", c.Path, err, strings.TrimSpace(string(exit.Stderr)))
+		says := ""
+		// What is no Python may complain of the program that it was given.
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && !bytes.Contains(exit.Stderr, []byte("sys.version_info")) {
+			says = strings.TrimSpace(string(exit.Stderr))
+		}
+		if says != "" {
+			return fmt.Errorf("%s is no Python that works: %w: %s", c.Path, err, says)
 		}
 		return fmt.Errorf("%s is no Python that works: %w", c.Path, err)
 	}
 	version, has, _ := strings.Cut(string(out[bytes.LastIndexByte(out, '\n')+1:]), " ")
-	switch has {
-	case "numpy":
+	var major, minor int
+	_, err = fmt.Sscanf(version, "%d.%d", &major, &minor)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s is no Python that works: it does not tell its version, want 3.9 or later", c.Path)
+	case has == "numpy":
 		return nil
-	case "bare":
+	case has == "bare":
 		return fmt.Errorf("%s, which is Python %s, has no numpy: run %s -m pip install numpy", c.Path, version, c.Path)
 	default:
 		return fmt.Errorf("%s is Python %s, want 3.9 or later", c.Path, version)

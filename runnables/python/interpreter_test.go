@@ -36,7 +36,8 @@ func TestWhyAnInterpreterIsRefused(t *testing.T) {
 		"too old":      {script(t, "printf '3.8 '"), "is Python 3.8, want 3.9 or later"},
 		"without":      {script(t, "printf '3.11 bare'"), "has no numpy: run "},
 		"fails":        {script(t, "echo broken >&2; exit 1"), "is no Python that works: exit status 1: broken"},
-		"not one":      {"/bin/true", "want 3.9 or later"},
+		"not one":      {"/bin/true", "is no Python that works: it does not tell its version, want 3.9 or later"},
+		"an echo":      {"/bin/echo", "is no Python that works: it does not tell its version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,6 +47,15 @@ func TestWhyAnInterpreterIsRefused(t *testing.T) {
 				t.Errorf("error is %v, want %s", err, c.says)
 			}
 		})
+	}
+}
+
+func TestTheProgramThatAnInterpreterIsAskedWithIsNotShown(t *testing.T) {
+	t.Parallel()
+	kind := python.Kind(python.Options{Interpreter: "/bin/ls", Cache: t.TempDir()})
+	_, err := kind.New(t.Context(), setup("subject:Subject"))
+	if err == nil || !strings.HasSuffix(err.Error(), "/bin/ls is no Python that works: exit status 2") {
+		t.Errorf("error is %v", err)
 	}
 }
 

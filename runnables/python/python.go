@@ -10,6 +10,7 @@ package python
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,10 @@ type Options struct {
 	// Cache is a folder that the bridge may be written to. Empty means that of the
 	// user, or else one for temporary files.
 	Cache string
+
+	// Log is told why a class cannot be described, with the traceback. Default:
+	// slog.Default(). Instances have logs of their own.
+	Log *slog.Logger
 }
 
 // defaultInterpreter is the Python of those who name none.
@@ -83,7 +88,7 @@ func (k *kind) describe(ctx context.Context, r runnables.Runner) (runnables.Reso
 	if ok {
 		return res, nil
 	}
-	res, err = process.Describe(ctx, command, runnables.Setup{Runner: r})
+	res, err = process.Describe(ctx, command, runnables.Setup{Runner: r, Log: k.failures(r)})
 	if err != nil {
 		return runnables.Resources{}, fmt.Errorf("python %s: %w", r.Target(), err)
 	}

@@ -5,6 +5,7 @@ package python_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -179,6 +180,49 @@ func TestWhyAClassCannotBeServed(t *testing.T) {
 	}
 }
 
+// A class is described before any of its instances is made, so that is where most
+// mistakes are found.
+func TestWhereAClassFailsIsToldAndLogged(t *testing.T) {
+	t.Parallel()
+	var described, made journal
+	log := slog.New(slog.NewTextHandler(&described, nil))
+	kind := python.Kind(python.Options{Interpreter: pythontest.Interpreter(t), Cache: t.TempDir(), Log: log})
+	s := setup("missing:Thing")
+	s.Log = slog.New(slog.NewTextHandler(&made, nil))
+	const says = "cannot be imported: No module named 'no_such_module' (missing.py, line 4)"
+	if _, err := kind.Describe(t.Context(), s.Runner); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := kind.New(t.Context(), s); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("error is %v", err)
+	}
+	if !described.has("runner=subject") || !described.has("traceback=") || !described.has(`missing.py\", line 4`) {
+		t.Errorf("the log has %s", described.text.String())
+	}
+	if !made.has("traceback=") || !made.has(`missing.py\", line 4`) {
+		t.Errorf("the log has %s", made.text.String())
+	}
+	// What is printed is logged once there is an instance.
+	if _, err := kind.Describe(t.Context(), setup("subject:Subject").Runner); err != nil || described.has("subject was imported") {
+		t.Errorf("%v, the log has %s", err, described.text.String())
+	}
+}
+
+func TestNumbersOfInitKeepTheirType(t *testing.T) {
+	t.Parallel()
+	type name string
+	s := setup("subject:Subject")
+	s.Runner.Init = runnables.Init{"scale": map[string]any{
+		"a": 2.0, "b": 2, "c": []any{1.0, int64(1), 1e21, 0.5, nil, true, "1.0"}, "d": []float32{3, 0.1},
+		"e": map[name]any{"f": uint64(1 << 63)}, "g": json.Number("7"), "h": []byte("x"), "i": new(4.0), "j": [1]any{[]any(nil)},
+	}}
+	want := "{'a': 2.0, 'b': 2, 'c': [1.0, 1, 1e+21, 0.5, None, True, '1.0'], 'd': [3.0, 0.1], " +
+		"'e': {'f': 9223372036854775808}, 'g': 7, 'h': 'eA==', 'i': 4.0, 'j': [None]}"
+	if got, err := act(t.Context(), t, start(t, s), "given"); err != nil || got != want {
+		t.Errorf("the constructor is given %s, want %s, %v", got, want, err)
+	}
+}
+
 func TestErrorsInPythonAreToldApart(t *testing.T) {
 	t.Parallel()
 	i := start(t, setup("subject:Subject"))
@@ -245,7 +289,9 @@ func TestWhatPythonWritesIsLogged(t *testing.T) {
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for _, line := range []string{`line="subject was imported"`, "line=hello", `line="raw hello"`} {
+	for _, line := range []string{
+		`stream=stdout line="subject was imported"`, "stream=stdout line=hello", `stream=stdout line="raw hello"`, `stream=stderr line="err hello"`,
+	} {
 		for !log.has(line) {
 			select {
 			case <-tick.C:

@@ -25,6 +25,7 @@ from .errors import (
     failure,
     message_of,
     reason_of,
+    start_failure,
 )
 from .loading import load
 from .methods import Method, served
@@ -83,7 +84,6 @@ def settle() -> None:
     Signals to a process group or a container are the worker's to answer: it may
     have calls to finish, and ends this process by the channel or by SIGKILL.
     """
-    os.dup2(2, 1)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -173,7 +173,7 @@ def serve(channel: Channel) -> int:
             return 0
         make(cls, methods, start.get("init") or {})
     except StartError as exc:
-        channel.send_json(wire.FAILED, 0, failure(exc.cause, exc.reason))
+        channel.send_json(wire.FAILED, 0, start_failure(exc.cause, exc.reason))
         return 1
     except ProtocolError as exc:
         channel.send_json(wire.FAILED, 0, failure(exc))

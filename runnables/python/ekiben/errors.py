@@ -6,6 +6,8 @@ the type and the text of the exception; the traceback goes to the log.
 
 from __future__ import annotations
 
+import os
+import sysconfig
 import traceback
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -52,6 +54,18 @@ def one_line(text: str) -> str:
     """Text as one line of bounded length."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
+
+
+def a(name: str) -> str:
+    """A name with its article: an int, a uint8."""
+    lower = name.lower()
+    vowel = lower.startswith(("a", "e", "i", "o")) or (lower.startswith("un") and not lower.startswith("uni"))
+    return f"{'an' if vowel else 'a'} {name}"
+
+
+def what(value: Any) -> str:
+    """What a value is, to begin a sentence with."""
+    return "None" if value is None else a(type(value).__name__)
 
 
 def reason_of(exc: BaseException) -> str:
@@ -109,3 +123,39 @@ def failure(exc: BaseException, reason: Optional[str] = None) -> dict[str, str]:
         "message": message_of(exc),
         "traceback": lines[-MAX_TRACEBACK:],
     }
+
+
+def start_failure(exc: BaseException, reason: str) -> dict[str, str]:
+    """The body of FAILED for what the program's own code raised: it says where."""
+    body = failure(exc, reason)
+    at = place_of(exc)
+    if at:
+        body["message"] += f" ({at})"
+    if isinstance(exc, SignatureError):
+        del body["traceback"]  # it is all ours
+    return body
+
+
+def place_of(exc: BaseException) -> str:
+    """The file and the line of the program that an exception came through last, or
+    nothing. A library's is told where no file of the program took part."""
+    if isinstance(exc, SyntaxError) and exc.lineno:
+        return ""  # its text has it
+    own = os.path.dirname(os.path.abspath(__file__))
+    here = os.getcwd()
+    standard = sysconfig.get_path("stdlib")
+    at = library = ""
+    for frame in traceback.extract_tb(exc.__traceback__):
+        file = os.path.abspath(frame.filename)
+        installed = "site-packages" in file or "dist-packages" in file
+        if frame.filename.startswith("<") or _within(own, file):
+            continue
+        if _within(here, file) and not installed:
+            at = f"{os.path.relpath(file, here)}, line {frame.lineno}"
+        elif installed or not _within(standard, file):
+            library = f"{file}, line {frame.lineno}"
+    return at or library
+
+
+def _within(folder: str, file: str) -> bool:
+    return file.startswith(os.path.join(folder, ""))

@@ -80,11 +80,13 @@ def to_tensorflow(array: np.ndarray[Any, Any]) -> Any:
 
 def load_image(data: bytes) -> Any:
     """The PIL image that is encoded in data."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         picture = Image.open(io.BytesIO(data))
         picture.load()
+    except UnidentifiedImageError as exc:  # its text is that of an object in memory
+        raise InputError("is no image of a format that Pillow knows") from exc
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as exc:
         raise InputError(f"is no image: {exc}") from exc
     return picture

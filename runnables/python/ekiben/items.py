@@ -9,7 +9,7 @@ from typing import Any, Optional
 from . import foreign, jsonvalues, undeclared
 from .channel import Input, Items
 from .dtypes import Tensor, of_items
-from .errors import InputError, OutputError
+from .errors import InputError, OutputError, what
 from .values import Value, rows_fault
 
 
@@ -47,7 +47,14 @@ class ItemsValue(Value):
             return self._load(items[0])
         if self._load is jsonvalues.loads:
             return jsonvalues.loads_all(items)
-        return [self._load(item) for item in items]
+        return [self._row(i, item) for i, item in enumerate(items)]
+
+    def _row(self, i: int, item: bytes) -> Any:
+        """One of many. Rows are counted from 0."""
+        try:
+            return self._load(item)
+        except InputError as exc:
+            raise InputError(f"is wrong in row {i}: it {exc}") from exc.__cause__
 
     def encode(self, value: Any, rows: Optional[int]) -> Tensor:
         if not self.many:
@@ -55,7 +62,7 @@ class ItemsValue(Value):
         if hasattr(value, "__next__"):
             value = list(value)
         elif isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
-            raise OutputError(f"a {type(value).__name__} was returned, declared is {self.declared}")
+            raise OutputError(f"{what(value)} was returned, declared is {self.declared}")
         if self._dump is jsonvalues.dumps:
             items = undeclared.documents_of_rows(value, 0 if rows is None else rows)
         else:
@@ -138,13 +145,13 @@ def _load_text(item: bytes) -> str:
 
 def _dump_text(value: Any) -> bytes:
     if not isinstance(value, str):
-        raise OutputError(f"a {type(value).__name__} was returned, declared is str")
+        raise OutputError(f"{what(value)} was returned, declared is str")
     return value.encode()
 
 
 def _dump_bytes(value: Any) -> bytes:
     if not isinstance(value, (bytes, bytearray, memoryview)):
-        raise OutputError(f"a {type(value).__name__} was returned, declared is bytes")
+        raise OutputError(f"{what(value)} was returned, declared is bytes")
     return bytes(value)
 
 
@@ -153,5 +160,5 @@ def _dump_image(value: Any) -> bytes:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     if not foreign.is_image(value):
-        raise OutputError(f"a {type(value).__name__} was returned, declared is PIL.Image.Image")
+        raise OutputError(f"{what(value)} was returned, declared is PIL.Image.Image")
     return foreign.dump_image(value)

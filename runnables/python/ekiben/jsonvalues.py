@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import foreign
-from .errors import InputError, OutputError
+from .errors import InputError, OutputError, what
 
 
 def loads(document: bytes) -> Any:
@@ -42,7 +42,13 @@ def dumps(value: Any) -> bytes:
     try:
         return _encoder.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as exc:
-        raise OutputError(f"a {type(value).__name__} was returned that has no JSON form: {exc}") from exc
+        reason = str(exc)
+        if reason.startswith("Out of range float values"):
+            reason = (
+                "JSON has no NaN and no infinity. Return None in their place, or an array of numbers, "
+                "which callers can take as application/x-npy"
+            )
+        raise OutputError(f"{what(value)} was returned that has no JSON form: {reason}") from exc
 
 
 def dumps_all(values: Any) -> list[bytes]:

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from . import standin
+from .errors import what
 from .runnable import methods_of
 
 
@@ -31,7 +32,7 @@ def load(target: str) -> type:
     if not isinstance(found, type) and isinstance(runnable, type):  # a bentoml.Runner
         raise ImportError(f"{target!r} is a runner: name its class, {module_name}:{runnable.__name__}")
     if not isinstance(found, type):
-        raise ImportError(f"{target!r} is a {type(found).__name__}, not a class")
+        raise ImportError(f"{target!r} is {what(found)}, not a class")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, Optional
 from .annotations import EMPTY, outputs_of, resolve, value_of
 from .channel import Input
 from .dtypes import Tensor
-from .errors import InputError, OutputError, SignatureError
+from .errors import InputError, OutputError, SignatureError, what
 from .runnable import MethodConfig, methods_of
 from .values import Value
 
@@ -174,7 +174,7 @@ class Method:
                 raise OutputError(f"output {name!r} of {self.name}: {exc}") from exc.__cause__
             except (TypeError, ValueError, OverflowError, AttributeError) as exc:
                 raise OutputError(
-                    f"output {name!r} of {self.name} is a {type(value).__name__} that cannot be sent: {exc}"
+                    f"output {name!r} of {self.name} is {what(value)} that cannot be sent: {exc}"
                 ) from exc
             outputs.append(tensor)
         return outputs

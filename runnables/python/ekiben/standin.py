@@ -8,6 +8,7 @@ so when it is used, not when it is imported. The real package always wins.
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import sys
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -126,6 +127,13 @@ class Service:
         """Records a function as an API."""
 
         def record(func: Callable[..., Any]) -> Callable[..., Any]:
+            if not self.apis:
+                runner = os.environ.get("EKIBEN_RUNNER", "NAME")
+                print(
+                    f"ekiben: the APIs of the service {self.name!r} are not served, "
+                    f"its runnable is, at /v1/runners/{runner}/METHOD",
+                    file=sys.stderr,
+                )
             self.apis[options.get("name") or func.__name__] = func
             return func
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import foreign, jsonvalues
 from .dtypes import Tensor, of_array, of_items
-from .errors import OutputError
+from .errors import OutputError, what
 
 
 def encode(value: Any, rows: Optional[int]) -> Tensor:
@@ -77,6 +77,6 @@ def documents_of_rows(value: Any, rows: int) -> list[bytes]:
 
 def _no_rows(value: Any, rows: int) -> OutputError:
     return OutputError(
-        f"a {type(value).__name__} was returned for a batch of {rows} rows: "
+        f"{what(value)} was returned for a batch of {rows} rows: "
         "return an array or a list with one value for each row"
     )

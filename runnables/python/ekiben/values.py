@@ -11,7 +11,7 @@ import numpy as np
 from . import foreign, undeclared
 from .channel import BFloat16, Input, Items
 from .dtypes import ANY, BF16, NAMES, NUMPY, Tensor, bfloat16, of_array, parse
-from .errors import InputError, OutputError, SignatureError
+from .errors import InputError, OutputError, SignatureError, what
 from .jsonvalues import loads, loads_all
 from .wire import MAX_RANK
 
@@ -65,6 +65,7 @@ class ArrayValue(Value):
 
     def __init__(self, declared: str, code: Optional[int] = None, wrap: Optional[Callable[[Any], Any]] = None) -> None:
         self.declared = declared
+        self._code = code
         self._dtype = NUMPY.get(code) if code else None
         self.wrap = wrap
 
@@ -75,6 +76,9 @@ class ArrayValue(Value):
         if self._dtype is not None and array.dtype != self._dtype:
             array = _cast(array, self._dtype)
         return self.wrap(array) if self.wrap else array
+
+    def encode(self, value: Any, rows: Optional[int]) -> Tensor:
+        return undeclared.encode(value, rows) if self._code is None else as_declared(value, self._code)
 
 
 class TensorValue(Value):
@@ -110,12 +114,7 @@ class TensorValue(Value):
         return self.wrap(array) if self.wrap else array
 
     def encode(self, value: Any, rows: Optional[int]) -> Tensor:
-        array = undeclared.as_array(value)
-        if not isinstance(array, Tensor):
-            array = of_array(self._as_declared(np.asarray(value) if array is None else array))
-        if array is None or array.code != self._code:
-            raise OutputError(f"a {type(value).__name__} was returned that is not {self.datatype}, as declared")
-        tensor: Tensor = array
+        tensor = as_declared(value, self._code)
         assert self.shape is not None
         fits = len(tensor.shape) == len(self.shape) and all(
             want in (-1, have) for want, have in zip(self.shape, tensor.shape)
@@ -124,13 +123,38 @@ class TensorValue(Value):
             raise OutputError(f"has shape {list(tensor.shape)}, declared is {list(self.shape)}")
         return tensor
 
-    def _as_declared(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        want = bfloat16() if self._code == BF16 else NUMPY[self._code]
-        if array.dtype == want:
-            return array
-        if not np.can_cast(array.dtype, want, "same_kind"):
-            raise OutputError(f"has elements of {array.dtype}, declared is {self.datatype}")
-        return array.astype(want)
+
+def as_declared(value: Any, code: int) -> Tensor:
+    """The tensor, of the data type that is declared, of an output. Numbers become
+    the type if they are of its kind, and fit."""
+    array = undeclared.as_array(value)
+    if array is None:
+        array = np.asarray(list(value) if hasattr(value, "__next__") else value)
+        if array.ndim == 0 and array.dtype.kind not in "biuf":
+            raise OutputError(f"{what(value)} was returned, declared is {NAMES[code]}")
+    tensor: Optional[Tensor] = array if isinstance(array, Tensor) else of_array(_of_kind(array, code))
+    if tensor is None or tensor.code != code:
+        raise OutputError(f"{what(value)} was returned that is not {NAMES[code]}, as declared")
+    return tensor
+
+
+def _of_kind(array: np.ndarray[Any, Any], code: int) -> np.ndarray[Any, Any]:
+    want = bfloat16() if code == BF16 else NUMPY[code]
+    if array.dtype == want:
+        return array
+    if not np.can_cast(array.dtype, want, "same_kind"):
+        raise OutputError(f"has {_elements(array.dtype)}, declared is {NAMES[code]}")
+    with np.errstate(all="ignore"):
+        cast = array.astype(want)
+    if want.kind in "iu" and not np.array_equal(cast, array):
+        raise OutputError(f"has numbers that do not fit {NAMES[code]}, which is declared")
+    return cast
+
+
+def _elements(dtype: np.dtype[Any]) -> str:
+    """What an array has, in words."""
+    words = {"U": "strings", "S": "strings", "T": "strings", "O": "elements that are no numbers"}
+    return words.get(dtype.kind, f"elements of {dtype}")
 
 
 class NumberValue(TensorValue):
@@ -201,7 +225,7 @@ def _strings(raw: Items) -> np.ndarray[Any, Any]:
 def _cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """JSON has integers and FP64 only, so whole numbers may become others if they fit."""
     if array.dtype.kind not in "biuf":
-        raise InputError(f"has elements of {array.dtype}, want {dtype}")
+        raise InputError(f"has {_elements(array.dtype)}, want {dtype}")
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)
         if dtype.kind in "biu" and not np.array_equal(cast, array):

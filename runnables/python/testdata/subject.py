@@ -47,12 +47,16 @@ class Subject(ekiben.Runnable):
     def cwd(self, _):
         return os.getcwd()
 
+    def given(self, _):
+        return repr(self.scale)
+
     def say(self, what):
         return what
 
     def write(self, what):
         print(what)
         os.write(1, b"raw " + what.encode() + b"\n")
+        print("err", what, file=sys.stderr)
 
     def raises(self, what):
         raise ValueError(what)

@@ -57,16 +57,17 @@ class Parent:
     ) -> None:
         (directory / "model.py").write_text(textwrap.dedent(source))
         self.log = directory / "log"
+        self.errors = directory / "errors"
         ours, theirs = socket.socketpair()
         ours.settimeout(60)
         self.fds = [region() for _ in range(SLOTS + 1)] if regions else []
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [python, "-u", "-m", "ekiben.bridge"],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=errors,
                 pass_fds=[theirs.fileno(), *self.fds],
                 env={
                     **os.environ,
@@ -175,8 +176,8 @@ class Parent:
         return body
 
     def output(self) -> str:
-        """What the child has printed."""
-        return self.log.read_text()
+        """What the child has written to standard error, and then to standard output."""
+        return self.errors.read_text() + self.log.read_text()
 
     def end(self) -> int:
         """Ends the channel and returns the child's exit status."""

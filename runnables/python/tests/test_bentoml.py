@@ -183,7 +183,16 @@ def test_services_and_runners_do_no_harm_at_module_level(start):
         assert classify.__name__ == "classify" and prepare.__name__ == "prepare"
         assert issubclass(BadInput, BentoMLException)
     """
-    assert start(source).call("predict", np.array([1])).tolist() == [1]
+    parent = start(source, env={"EKIBEN_RUNNER": "letters"})
+    assert parent.call("predict", np.array([1])).tolist() == [1]
+    assert parent.output().count("\n") == 1
+    assert "the APIs of the service 'model' are not served" in parent.output()
+    assert "/v1/runners/letters/" in parent.output()
+
+
+@without_real
+def test_a_service_without_apis_is_not_mentioned(start):
+    assert start(REUSABLE, init={"model_file": "1"}, target="model:Child").output() == ""
 
 
 def test_the_real_package_is_never_hidden(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pytest
 from parent import Failed
+from test_starting import failed
 
 from ekiben import wire
 
@@ -272,6 +273,12 @@ def test_what_is_printed_is_log_and_never_a_frame(start):
         assert line in parent.output().split()
 
 
+def test_standard_output_and_standard_error_are_not_joined(start):
+    parent = start(MODEL)
+    assert parent.call("python", "[print('to one'), print('to two', file=sys.stderr)] and 1") == [b"1"]
+    assert (parent.log.read_text(), parent.errors.read_text()) == ("to one\n", "to two\n")
+
+
 def test_processes_of_the_runnable_have_no_part_in_the_channel(start):
     parent = start(MODEL)
     folder = "'/proc/self/fd/'"
@@ -338,52 +345,18 @@ def test_methods_and_slots_that_are_not_there_are_protocol_errors(start):
         parent.call("echo", np.zeros(1 << 16), slot=9)
 
 
-def failed(start, source, **options):
-    with pytest.raises(Failed) as caught:
-        start(source, **options)
-    return caught.value.reason, caught.value.message
-
-
-def test_modules_that_cannot_be_loaded_are_import_errors(start):
-    assert failed(start, "import missing_module") == ("import", "No module named 'missing_module'")
-    assert failed(start, "1 / 0") == ("import", "ZeroDivisionError: division by zero")
-    assert failed(start, "import sys; sys.exit(4)") == ("import", "SystemExit: 4")
-    assert failed(start, "def f(:")[0] == "import"
-    assert failed(start, "", target="nowhere:Model") == ("import", "No module named 'nowhere'")
-    assert failed(start, "", target="model") == ("import", "'model' names no class: want my.module:Class")
-    assert failed(start, "Model = 3") == ("import", "'model:Model' is a int, not a class")
-    reason, message = failed(start, MODEL, target="model:Modell")
-    assert (reason, message) == ("import", "module 'model' has no class 'Modell', but Model")
-
-
-def test_constructors_that_fail_are_init_errors(start):
-    source = """
-        import ekiben, sys
-        class Model(ekiben.Runnable):
-            def __init__(self, path):
-                if path == "exit":
-                    sys.exit(1)
-                open(path)
-            @ekiben.Runnable.method
-            def predict(self, x): ...
-    """
-    assert failed(start, source, init={"path": "nowhere"})[0] == "init"
-    assert failed(start, source, init={"path": "exit"}) == ("init", "SystemExit: 1")
-    assert failed(start, source)[1].startswith("TypeError: ") and "path" in failed(start, source)[1]
-
-
-def test_methods_that_cannot_be_served_are_signature_errors(start):
+def test_numbers_of_the_constructor_keep_their_type(start):
     source = """
         import ekiben
-        class Model:
-            @ekiben.Runnable.method(batchable=True)
-            def predict(self, text: str): ...
+        class Model(ekiben.Runnable):
+            def __init__(self, **given):
+                self.given = given
+            @ekiben.Runnable.method
+            def said(self) -> str:
+                return repr(self.given)
     """
-    reason, message = failed(start, source)
-    assert reason == "signature"
-    assert message.startswith("method 'predict' of Model: argument 'text' is declared as str")
-    source = "import ekiben\nclass Model(ekiben.Runnable):\n    def predict(self, x): ..."
-    assert failed(start, source)[0] == "signature"
+    given = {"a": 2.0, "b": 2, "c": [1.0, {"d": 0.5}]}
+    assert start(source, init=given).call("said") == [repr(given).encode()]
 
 
 def test_another_version_of_the_protocol_is_refused(start, monkeypatch):

@@ -111,8 +111,12 @@ class TestPillow:
 
     def test_what_is_no_image_is_the_callers_fault(self):
         for wrong in (b"", b"text", self.png()[:40]):
-            with pytest.raises(InputError, match="is no image"):
+            with pytest.raises(InputError, match="argument 'x' is no image") as caught:
                 given(self.Image.Image, items(wrong, shape=()))
+            assert "0x" not in str(caught.value)
+        images = Items([self.png(), b"text"], (2,))
+        with pytest.raises(InputError, match="argument 'x' is wrong in row 1: it is no image of a format"):
+            given(List[self.Image.Image], images, batchable=True)
 
     @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "CMYK", "F"])
     def test_an_image_is_sent_as_png(self, mode):
