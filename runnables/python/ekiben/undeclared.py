@@ -77,6 +77,5 @@ def documents_of_rows(value: Any, rows: int) -> list[bytes]:
 
 def _no_rows(value: Any, rows: int) -> OutputError:
     return OutputError(
-        f"{what(value)} was returned for a batch of {rows} rows: "
-        "return an array or a list with one value for each row"
+        f"{what(value)} was returned for a batch of {rows} rows: return an array or a list with one value for each row"
     )
