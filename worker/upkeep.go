@@ -25,9 +25,12 @@ const (
 func (r *runner) keepBeating(ctx context.Context) {
 	host, _ := os.Hostname() // no name is no reason to stop
 	for ctx.Err() == nil {
+		// Asked before the instances are counted, which are there when it is announced;
+		// and before the queue is asked whether it knows the spec.
+		announced := r.ready.Load()
 		b := r.heartbeat(time.Now())
 		b.Host = host
-		if announced := r.ready.Load(); announced && b.Instances == 0 && !b.Draining {
+		if announced && b.Instances == 0 && !b.Draining {
 			// Nobody is here to run anything: calls are for other workers.
 			r.link.report(ctx, "leave", r.queue.Leave(ctx, r.options.Name, r.worker))
 		} else {

@@ -144,6 +144,11 @@ func both(t *testing.T, gateways, workers int, test func(w *window, job bool)) {
 		t.Run(map[bool]string{false: "awaited", true: "job"}[job], func(t *testing.T) {
 			t.Parallel()
 			w := openWindow(t, gateways, workers)
+			defer func() {
+				if t.Failed() {
+					t.Logf("clients saw %+v", w.record.Events())
+				}
+			}()
 			test(w, job)
 		})
 	}
