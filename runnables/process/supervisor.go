@@ -111,8 +111,9 @@ func (i *Instance) replace(life context.Context, attempt int) *child {
 			err = errors.New("it has other methods than the process that it replaces")
 		}
 		if err == nil {
-			i.set(c, nil)
+			// Before it is: who calls it may look into the log.
 			i.log.InfoContext(life, "the process of an instance was replaced", "pid", c.cmd.Process.Pid, "took", time.Since(began))
+			i.set(c, nil)
 			return c
 		}
 		if life.Err() != nil {
