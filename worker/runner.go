@@ -107,7 +107,6 @@ func (r *runner) runInstances(pull, work, io context.Context) error {
 		return nil
 	}
 	r.ready.Store(true)
-	r.beatSoon()
 	r.log.InfoContext(pull, "runner is ready", "instances", len(all))
 	var running sync.WaitGroup
 	for _, i := range all {
@@ -132,7 +131,8 @@ func (r *runner) announce(ctx context.Context) bool {
 	}
 }
 
-// announceOnce publishes the spec. The newest wins: one that is there already is
+// announceOnce publishes the spec, and says that the worker lives: who learns of
+// the runner may call it at once. The newest wins: one that is there already is
 // replaced.
 func (r *runner) announceOnce(ctx context.Context) error {
 	ours := *r.spec.Load()
@@ -144,7 +144,11 @@ func (r *runner) announceOnce(ctx context.Context) error {
 	case !sameSignatures(stored, ours):
 		r.log.WarnContext(ctx, "runner has a new signature, calls made for the old one will fail", "old", string(stored), "new", string(ours))
 	}
-	return r.queue.Announce(ctx, r.options.Name, ours)
+	if err := r.queue.Announce(ctx, r.options.Name, ours); err != nil {
+		return err
+	}
+	_, err = r.queue.Beat(ctx, r.options.Name, r.heartbeat(time.Now()))
+	return err
 }
 
 // leave gives back what is still held and says goodbye, even if ctx is done.

@@ -23,13 +23,11 @@ const (
 // keepBeating sends heartbeats until ctx is done: now, every few seconds, and
 // when one is due at once.
 func (r *runner) keepBeating(ctx context.Context) {
-	host, _ := os.Hostname() // no name is no reason to stop
 	for ctx.Err() == nil {
 		// Asked before the instances are counted, which are there when it is announced;
 		// and before the queue is asked whether it knows the spec.
 		announced := r.ready.Load()
 		b := r.heartbeat(time.Now())
-		b.Host = host
 		if announced && b.Instances == 0 && !b.Draining {
 			// Nobody is here to run anything: calls are for other workers.
 			r.link.report(ctx, "leave", r.queue.Leave(ctx, r.options.Name, r.worker))
@@ -106,8 +104,9 @@ func (r *runner) beatSoon() {
 // heartbeat is what the worker says about this runner. Costs are the mean of
 // those instances that know theirs.
 func (r *runner) heartbeat(now time.Time) queue.Heartbeat {
+	host, _ := os.Hostname() // no name is no reason to stop
 	b := queue.Heartbeat{
-		Worker: r.worker, PID: os.Getpid(), Instances: int(r.live.Load()), Busy: int(r.busy.Load()),
+		Worker: r.worker, Host: host, PID: os.Getpid(), Instances: int(r.live.Load()), Busy: int(r.busy.Load()),
 		Draining: r.draining.Load(), Batches: r.batches.Load(), Rows: r.rows.Load(), Calls: r.calls.Load(),
 		Failed: r.failed.Load(), Latency: r.latency.counts(now), Devices: r.placed(),
 	}
