@@ -3,6 +3,7 @@ package ekiben
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -96,6 +97,7 @@ func (app App) run(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	log := s.logger()
+	slog.SetDefault(log) // for what is told before a runner has a log
 	for _, name := range unknown {
 		log.WarnContext(ctx, "environment variable has no effect", "name", name)
 	}
