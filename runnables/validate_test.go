@@ -16,9 +16,9 @@ func TestSignaturesThatCannotBeServedAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for fault, edit := range map[string]func(s *runnables.Signature){
-		"must match":                       func(s *runnables.Signature) { s.Name = "Classify" },
-		"at most 63 characters":            func(s *runnables.Signature) { s.Name = strings.Repeat("a", 64) },
-		"is batchable and has no argument": func(s *runnables.Signature) { s.Inputs = nil },
+		"must match":                   func(s *runnables.Signature) { s.Name = "Classify" },
+		"at most 63 characters":        func(s *runnables.Signature) { s.Name = strings.Repeat("a", 64) },
+		"has no argument, which would": func(s *runnables.Signature) { s.Inputs = nil },
 		`output "note" is optional, which only arguments are`: func(s *runnables.Signature) { s.Outputs[1].Optional = true },
 		"shape is [-1], but that of ANY is the caller's":      func(s *runnables.Signature) { s.Inputs[1].DType, s.Inputs[1].Content = tensor.Any, "" },
 		`content is "text", want "json" or nothing for ANY`:   func(s *runnables.Signature) { s.Inputs[1].DType, s.Inputs[1].Shape = tensor.Any, nil },
