@@ -49,7 +49,7 @@ type Config struct {
 // DefaultConfig returns the configuration that most processes run with.
 func DefaultConfig() Config {
 	return Config{
-		MaxBytes: 1 << 30, MaxLines: 1_000_000, Window: 256, Concurrency: 4, Retention: 24 * time.Hour,
+		MaxBytes: 1 << 30, MaxLines: 1_000_000, Window: 512, Concurrency: 4, Retention: 24 * time.Hour,
 		PartLines: 1000, MaxLine: 17 << 20, Lease: 15 * time.Second, Poll: 200 * time.Millisecond, SweepEvery: 10 * time.Minute,
 	}
 }
