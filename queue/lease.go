@@ -71,29 +71,45 @@ func (c *Consumer) owned(ctx context.Context, ps []place) ([]int, error) {
 // maxHow is how much is told of a crash, in bytes.
 const maxHow = 300
 
+// Crash is what is known of one of an instance, which may be nothing.
+type Crash struct {
+	// How is what follows "the instance crashed: ".
+	How string
+
+	// Wrote is what the instance wrote of its end, which is for operators only.
+	Wrote string
+}
+
 // Blame is what is told of a call that crashed its instance so many times alone, the
-// last time like this: to its caller, and as the reason of its dead letter. What the
-// instance wrote before its end is for operators only.
-func Blame(times int, how string) (message, reason string) {
-	if len(how) > maxHow {
-		how = strings.ToValidUTF8(how[:maxHow], "") + "…"
+// last time like this: to its caller, and as the reason of its dead letter.
+func Blame(times int, c Crash) (message, reason string) {
+	if c.How == "" {
+		return fmt.Sprintf("the instance crashed %d times while it ran this call alone", times),
+			fmt.Sprintf("crashed its instance %d times alone", times)
 	}
-	if how != "" {
-		how = ": " + how
+	all := c.How
+	if c.Wrote != "" {
+		all += fmt.Sprintf(" and wrote %q", c.Wrote)
 	}
-	public, _, _ := strings.Cut(how, " and wrote ")
-	return fmt.Sprintf("the instance crashed %d times while it ran this call alone%s", times, public),
-		fmt.Sprintf("crashed its instance %d times alone%s", times, how)
+	return fmt.Sprintf("the instance crashed %d times while it ran this call alone: %s", times, clipped(c.How)),
+		fmt.Sprintf("crashed its instance %d times alone: %s", times, clipped(all))
+}
+
+// clipped is the beginning of how a crash was, if that is long.
+func clipped(how string) string {
+	if len(how) <= maxHow {
+		return how
+	}
+	return strings.ToValidUTF8(how[:maxHow], "") + "…"
 }
 
 // Crashed says that the consumer's instance crashed while it ran these calls
-// together, and how: what follows "the instance crashed: ", for callers and
-// operators, or nothing. They wait again and run alone; one that crashes its
-// instance [Config.MaxCrashes] times alone is given up. It returns how many were.
+// together, and how. They wait again and run alone; one that crashes its instance
+// [Config.MaxCrashes] times alone is given up. It returns how many were.
 //
 // It is for a crash that the worker has seen. A worker that is lost itself loses
 // its leases, which is counted apart: that may not be the call's fault.
-func (c *Consumer) Crashed(ctx context.Context, ds []Delivery, how string) (buried int, err error) {
+func (c *Consumer) Crashed(ctx context.Context, ds []Delivery, how Crash) (buried int, err error) {
 	message, reason := Blame(c.queue.config.MaxCrashes, how)
 	failure := &CallError{Code: CodeWorkerLost, Message: message}
 	result := appendReply(nil, &Reply{Err: failure})

@@ -25,9 +25,31 @@ var ErrOutputLength = errors.New("wrong number of rows")
 // ErrCrashed is wrapped by the error of an execution during which the process of
 // the instance died and was replaced. It fails no call of the batch: each is
 // executed again, by itself, and only one that crashes its instance alone again
-// and again is given up. It is told of a whole execution; in [RowErrors] it is an
+// and again is given up; [CrashError] says how that was. It is told of a whole execution; in [RowErrors] it is an
 // error like any other.
 var ErrCrashed = errors.New("the instance crashed")
+
+// CrashError is an [ErrCrashed] of which more is known.
+type CrashError struct {
+	// How it happened, such as "its process exited with status 3".
+	How string
+
+	// Wrote is what the instance wrote of its end. Anything may be in it, so it is
+	// for operators and not for clients.
+	Wrote string
+}
+
+// Error tells all of it.
+func (e *CrashError) Error() string {
+	text := ErrCrashed.Error() + ": " + e.How
+	if e.Wrote != "" {
+		text += fmt.Sprintf(" and wrote %q", e.Wrote)
+	}
+	return text
+}
+
+// Unwrap returns [ErrCrashed].
+func (e *CrashError) Unwrap() error { return ErrCrashed }
 
 // ErrUnwanted is wrapped by the cause of an execution's context that was canceled
 // because nobody wants its result any more, but the instance goes on to serve

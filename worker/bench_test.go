@@ -45,7 +45,7 @@ func (q *instantQueue) Finish(_ context.Context, outcomes []queue.Outcome) (queu
 }
 
 func (q *instantQueue) Release(context.Context, []queue.Delivery) error { return nil }
-func (q *instantQueue) Crashed(context.Context, []queue.Delivery, string) (int, error) {
+func (q *instantQueue) Crashed(context.Context, []queue.Delivery, queue.Crash) (int, error) {
 	return 0, nil
 }
 func (q *instantQueue) Wait(context.Context, time.Duration) (bool, error) { return true, nil }

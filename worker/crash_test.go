@@ -17,7 +17,7 @@ import (
 func crashing(values ...int64) func(context.Context, []int64) error {
 	return func(ctx context.Context, rows []int64) error {
 		if err := broken(values...)(ctx, rows); err != nil {
-			return fmt.Errorf("%w: signal: killed", runnables.ErrCrashed)
+			return &runnables.CrashError{How: "signal: killed", Wrote: "a secret"}
 		}
 		return nil
 	}
@@ -38,8 +38,8 @@ func TestACrashIsReportedForTheCallsThatRanTogether(t *testing.T) {
 		}), rec.method("other", nil)))
 		time.Sleep(10 * time.Second)
 		s.end()
-		if got := fmt.Sprint(q.crashed); got != "[[1 2 4]]" || q.how != "signal: killed" {
-			t.Errorf("crashes reported of %s: %s", got, q.how)
+		if got := fmt.Sprint(q.crashed); got != "[[1 2 4]]" || q.how.How != "signal: killed" || q.how.Wrote != "a secret" {
+			t.Errorf("crashes reported of %s: %+v", got, q.how)
 		}
 		q.want(t, 1, "[2]")
 		q.want(t, 2, "[26]")

@@ -48,8 +48,8 @@ type fakeQueue struct {
 	lost     []string // what the next Renew answers
 	canceled []string // and what every one does while they are held
 	crashed  [][]string
-	how      string // the last of them
-	buries   bool   // what crashes is given up
+	how      queue.Crash // the last of them
+	buries   bool        // what crashes is given up
 	swept    queue.Swept
 }
 

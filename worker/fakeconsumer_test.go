@@ -155,7 +155,7 @@ func (c *fakeConsumer) renew() (queue.Renewal, error) {
 	return answer, nil
 }
 
-func (c *fakeConsumer) Crashed(_ context.Context, ds []queue.Delivery, how string) (int, error) {
+func (c *fakeConsumer) Crashed(_ context.Context, ds []queue.Delivery, how queue.Crash) (int, error) {
 	c.q.mu.Lock()
 	defer c.q.mu.Unlock()
 	if err := c.q.step("crashed"); err != nil {

@@ -2,7 +2,7 @@ package worker
 
 import (
 	"context"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
@@ -56,20 +56,20 @@ type crash struct {
 	err   error
 }
 
-// how is how it crashed, as what follows "the instance crashed: ".
-func (c crash) how() string {
-	how, ok := strings.CutPrefix(c.err.Error(), runnables.ErrCrashed.Error()+": ")
+// known is what the queue is told of it.
+func (c crash) known() queue.Crash {
+	e, ok := errors.AsType[*runnables.CrashError](c.err)
 	if !ok {
-		return ""
+		return queue.Crash{}
 	}
-	return how
+	return queue.Crash{How: e.How, Wrote: e.Wrote}
 }
 
 // crash says that calls crashed the instance together, and reports whether it
 // could.
 func (f *finisher) crash(io context.Context, e ending, c crash) bool {
 	return f.insist(io, "report a crash", len(c.calls), func() error {
-		buried, err := f.sink.Crashed(io, c.calls, c.how())
+		buried, err := f.sink.Crashed(io, c.calls, c.known())
 		if buried > 0 {
 			f.runner.log.WarnContext(io, "a call was given up: it crashed its instance alone, again and again", "call", c.calls[0].ID, "method", c.calls[0].Method, "err", c.err)
 		}

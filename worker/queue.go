@@ -51,7 +51,7 @@ type source interface {
 type sink interface {
 	Finish(ctx context.Context, outcomes []queue.Outcome) (queue.Finished, error)
 	Release(ctx context.Context, ds []queue.Delivery) error
-	Crashed(ctx context.Context, ds []queue.Delivery, how string) (buried int, err error)
+	Crashed(ctx context.Context, ds []queue.Delivery, how queue.Crash) (buried int, err error)
 }
 
 // On makes a worker's Queue of a connection.

@@ -116,7 +116,7 @@ type Consumer interface {
 	source
 	sink
 	Renew(ctx context.Context) (queue.Renewal, error)
-	Crashed(ctx context.Context, ds []queue.Delivery, how string) (buried int, err error)
+	Crashed(ctx context.Context, ds []queue.Delivery, how queue.Crash) (buried int, err error)
 	Leave(ctx context.Context) error
 }
 

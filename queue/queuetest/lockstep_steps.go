@@ -151,7 +151,7 @@ func (l *lockstep) blame(t *rapid.T) {
 		for _, id := range ids {
 			ds = append(ds, w.had[i][id])
 		}
-		return must(w.consumers[i].Crashed(context.Background(), ds, "it was killed"))(l.t)
+		return must(w.consumers[i].Crashed(context.Background(), ds, queue.Crash{How: "it was killed"}))(l.t)
 	}
 	same(l, "given up after a crash", crashed(l.real), crashed(l.ideal))
 	l.ripen()

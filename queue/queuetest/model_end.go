@@ -176,7 +176,7 @@ func (m *Model) bury(s *shelf, e *entry, reason, message string) bool {
 }
 
 // Crashed is [queue.Consumer.Crashed].
-func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery, how string) (buried int, err error) {
+func (c *ModelConsumer) Crashed(_ context.Context, ds []queue.Delivery, how queue.Crash) (buried int, err error) {
 	m := c.model
 	message, reason := queue.Blame(m.config.MaxCrashes, how)
 	m.mu.Lock()

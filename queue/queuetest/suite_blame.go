@@ -9,7 +9,7 @@ import (
 // crashed reports a crash and returns how many calls were given up.
 func (s *scene) crashed(c Consumer, ds []queue.Delivery) int {
 	s.t.Helper()
-	return must(c.Crashed(s.t.Context(), ds, "its process exited with status 3"))(s.t)
+	return must(c.Crashed(s.t.Context(), ds, queue.Crash{How: "its process exited with status 3"}))(s.t)
 }
 
 // blame are the rules of who is given up for a crash.

@@ -30,7 +30,7 @@ type child struct {
 	// ended is closed when the process is gone; how says how it ended, and is set
 	// before.
 	ended chan struct{}
-	how   string
+	how   demise
 
 	mu   sync.Mutex // guards what follows
 	why  string     // we killed it
@@ -180,11 +180,11 @@ func (c *child) watch(streams []*os.File) {
 	c.output.drain(pause)
 	switch {
 	case why != "":
-		c.how = "was killed: " + why
+		c.how.how = "was killed: " + why
 	case c.cmd.ProcessState != nil:
-		c.how = howItEnded(c.cmd.ProcessState, memoryKills() > c.kills) + c.output.epitaph(c.cmd.ProcessState)
+		c.how = demise{howItEnded(c.cmd.ProcessState, memoryKills() > c.kills), c.output.epitaph(c.cmd.ProcessState)}
 	default:
-		c.how = fmt.Sprintf("cannot be waited for: %v", err)
+		c.how.how = fmt.Sprintf("cannot be waited for: %v", err)
 	}
 	c.channel.shut()
 	close(c.ended)
@@ -217,13 +217,13 @@ func (c *child) stop(why string) {
 	}
 }
 
-// ending says how the process ended, as the rest of a sentence about it.
-func (c *child) ending() string {
+// ending says how the process ended.
+func (c *child) ending() demise {
 	select {
 	case <-c.ended:
 		return c.how
 	default:
-		return "was killed and does not end"
+		return demise{how: "was killed and does not end"}
 	}
 }
 

@@ -25,8 +25,20 @@ func alarming(line string) bool {
 	}, func(beginning string) bool { return strings.HasPrefix(line, beginning) })
 }
 
-// epitaph is what the process has written about its end, as the rest of a sentence
-// about that; empty if it was orderly or silent.
+// demise is how a process ended, as the rest of a sentence about it, and what it
+// wrote of that.
+type demise struct{ how, wrote string }
+
+// String tells both.
+func (d demise) String() string {
+	if d.wrote == "" {
+		return d.how
+	}
+	return fmt.Sprintf("%s and wrote %q", d.how, d.wrote)
+}
+
+// epitaph is what the process has written about its end; empty if it was orderly or
+// silent.
 func (o *output) epitaph(state *os.ProcessState) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -39,13 +51,10 @@ func (o *output) epitaph(state *os.ProcessState) string {
 	case state.Exited() && len(o.last) > 0 && now.Sub(o.lastAt) < dying:
 		text = o.last[len(o.last)-1]
 	}
-	if text == "" {
-		return ""
-	}
 	if len(text) > longestEpitaph {
 		text = strings.ToValidUTF8(text[:longestEpitaph], "") + "…"
 	}
-	return fmt.Sprintf(" and wrote %q", text)
+	return text
 }
 
 // drain waits until all output was read, for a while.

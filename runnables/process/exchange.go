@@ -147,7 +147,8 @@ func (c *child) verdict(ctx context.Context, err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%w: its process %s", runnables.ErrCrashed, c.ending())
+	d := c.ending()
+	return &runnables.CrashError{How: "its process " + d.how, Wrote: d.wrote}
 }
 
 // brokenError is a channel that is of no use any more.

@@ -70,7 +70,7 @@ func (i *Instance) supervise(ctx, life context.Context, first chan<- error) {
 			hopeless++
 		}
 		i.set(nil, nil)
-		i.log.WarnContext(life, "the process of an instance has ended and is replaced", "pid", c.cmd.Process.Pid, "how", c.how)
+		i.log.WarnContext(life, "the process of an instance has ended and is replaced", "pid", c.cmd.Process.Pid, "how", c.how.String())
 		graves.Go(c.bury)
 		if c = i.replace(life, hopeless); c == nil {
 			return
@@ -210,7 +210,7 @@ func (c *child) stillborn(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		failed = &StartError{Reason: startTime, Message: context.Cause(ctx).Error(), err: context.Cause(ctx)}
 	case isBroken(err):
-		failed = &StartError{Reason: startCrash, Message: "it " + c.ending(), err: runnables.ErrCrashed}
+		failed = &StartError{Reason: startCrash, Message: "it " + c.ending().String(), err: runnables.ErrCrashed}
 	default:
 		failed = &StartError{Reason: string(reasonProtocol), Message: err.Error(), err: err}
 	}
