@@ -72,11 +72,11 @@ func Run[T any](ctx context.Context, c *Client, runner, method string, args ...a
 // BuiltIn returns the runnables that come with Ekiben.
 func BuiltIn() runnables.Kinds {
 	return runnables.Kinds{
-		"echo":      echo.Kind(),
-		"onnx":      onnx.Kind(),
-		pythonKind:  python.Kind(python.Options{}),
-		"sentiment": sentiment.Kind(),
-		"sleep":     sleep.Kind(),
+		"echo":               echo.Kind(),
+		"onnx":               onnx.Kind(),
+		runnables.PythonKind: python.Kind(python.Options{}),
+		"sentiment":          sentiment.Kind(),
+		"sleep":              sleep.Kind(),
 	}
 }
 

@@ -16,9 +16,6 @@ import (
 	"github.com/ekiben/ekiben/runnables"
 )
 
-// pythonKind is the kind of the runnables that have an interpreter.
-const pythonKind = "python"
-
 // defaultFile is read if no runners file is named.
 const defaultFile = "ekiben.yaml"
 
@@ -56,7 +53,7 @@ func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables
 		}
 	}
 	for i, r := range all {
-		if kind, _, _ := strings.Cut(r.Runnable, ":"); kind == pythonKind {
+		if r.Kind() == runnables.PythonKind {
 			all[i].Python = cmp.Or(r.Python, interpreter)
 		}
 	}
@@ -84,8 +81,8 @@ func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner
 		if !ok {
 			return nil, fmt.Errorf("runner %q: this binary has no runnable %q; it has: %s", r.Name, r.Runnable, strings.Join(app.kinds(), ", "))
 		}
-		if name, target, is := strings.Cut(r.Runnable, ":"); is && !kind.Targeted {
-			return nil, fmt.Errorf("runner %q: runnable is %q, want %q alone: what it loads is in its init parameters, not %q", r.Name, r.Runnable, name, target)
+		if r.Kind() != r.Runnable && !kind.Targeted {
+			return nil, fmt.Errorf("runner %q: runnable is %q, want %q alone: what it loads is in its init parameters, not %q", r.Name, r.Runnable, r.Kind(), r.Target())
 		}
 		chosen = append(chosen, r)
 	}

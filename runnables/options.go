@@ -113,8 +113,8 @@ func (r Runner) checkResources(es *optionErrors) {
 	}
 }
 
-// pythonKind is the kind of runnables that have an interpreter.
-const pythonKind = "python"
+// PythonKind is the name of the kind whose runnables have an interpreter.
+const PythonKind = "python"
 
 var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
@@ -125,10 +125,10 @@ func (r Runner) checkProcess(es *optionErrors) {
 	default:
 		es.add("isolation", " is %q, want none or process", r.Isolation)
 	}
-	if kind, _ := r.target(); kind == pythonKind && r.Isolation == IsolationNone {
+	if r.Kind() == PythonKind && r.Isolation == IsolationNone {
 		es.add("isolation", " is none, but a runnable of kind python is always a process")
 	}
-	if kind, _ := r.target(); r.Python != "" && kind != "" && kind != pythonKind {
+	if kind := r.Kind(); r.Python != "" && kind != "" && kind != PythonKind {
 		es.add("python", " is the interpreter of a runnable of kind python, and this one is of kind %s", kind)
 	}
 	if strings.ContainsRune(r.Python, 0) {

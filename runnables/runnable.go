@@ -123,15 +123,21 @@ type Kinds map[string]Kind
 
 // Of returns the kind of a runner's runnable.
 func (k Kinds) Of(r Runner) (Kind, bool) {
-	name, _ := r.target()
-	kind, ok := k[name]
+	kind, ok := k[r.Kind()]
 	return kind, ok
+}
+
+// Kind is the name of the runner's kind: Runnable, or what is before its first
+// colon.
+func (r Runner) Kind() string {
+	kind, _, _ := strings.Cut(r.Runnable, ":")
+	return kind
 }
 
 // Target is what the runner's kind is to load: what is behind the first colon of
 // Runnable, if there is one.
 func (r Runner) Target() string {
-	_, target := r.target()
+	_, target, _ := strings.Cut(r.Runnable, ":")
 	return target
 }
 
@@ -141,9 +147,4 @@ func (r Runner) Path(name string) string {
 		return name
 	}
 	return filepath.Join(r.Dir, name)
-}
-
-func (r Runner) target() (kind, target string) {
-	kind, target, _ = strings.Cut(r.Runnable, ":")
-	return kind, target
 }

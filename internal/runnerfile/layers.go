@@ -3,7 +3,6 @@ package runnerfile
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ekiben/ekiben/runnables"
@@ -130,15 +129,12 @@ func custom(r *runnables.Runner, name string, q quantity) {
 	r.CustomResources[name] = q.value
 }
 
-// pythonKind is the kind of runnables that have an interpreter; what all runners
-// share about it is not for others.
-const pythonKind = "python"
-
 func (l layer) process(r *runnables.Runner) {
 	if l.Isolation != nil {
 		r.Isolation = runnables.Isolation(*l.Isolation)
 	}
-	if kind, _, _ := strings.Cut(r.Runnable, ":"); l.name != "" || kind == pythonKind {
+	// What all runners share of interpreters is not for others.
+	if l.name != "" || r.Kind() == runnables.PythonKind {
 		set(&r.Python, l.Python)
 	}
 	if r.Env == nil && l.Env != nil {

@@ -112,7 +112,7 @@ func (b *bench) model(ctx context.Context, m model, dir string) (_ []Figure, err
 	options := runnables.Runner{
 		Name: "model", Runnable: m.runnable, Init: m.init, Dir: dir, MaxBatchSize: m.batch(), Replicas: 1,
 	}
-	if strings.HasPrefix(m.runnable, "python:") {
+	if options.Kind() == runnables.PythonKind {
 		options.Python = b.Python
 	}
 	rows, err := randomRows(m)
