@@ -39,9 +39,10 @@ type fakeQueue struct {
 
 	// do answers awaited calls; the default is their own inputs.
 	do func(context.Context, queue.Call) (queue.Reply, error)
-	// submitErr, down and durable are what Submit, everything and Durability say.
-	submitErr, down error
-	durable         queue.Durability
+	// submitErr, specErr, down and durable are what Submit, Spec, everything and
+	// Durability say.
+	submitErr, specErr, down error
+	durable                  queue.Durability
 	// wait is what Wait does to a job; nil leaves it.
 	wait    func(queue.Job) queue.Job
 	replies map[string]queue.Reply
@@ -151,8 +152,8 @@ func (q *fakeQueue) Spec(_ context.Context, name string) ([]byte, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.asked[name]++
-	if q.down != nil {
-		return nil, q.down
+	if err := cmp.Or(q.down, q.specErr); err != nil {
+		return nil, err
 	}
 	s, ok := q.specs[name]
 	if !ok {

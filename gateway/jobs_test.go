@@ -201,6 +201,29 @@ func TestAResultIsThatOfTheJobsState(t *testing.T) {
 		q := ended(t, queue.Succeeded, queue.Reply{Outputs: []tensor.Named{texts(t, "a")}})
 		clear(q.specs)
 		wantBody(t, get(t, q), http.StatusOK, `["YQ=="]`)
+		wantBody(t, get(t, q, "Accept", "text/plain"), http.StatusOK, "a")
+		wantBody(t, get(t, q, "Accept", "application/octet-stream"), http.StatusOK, "a")
+		p := wantProblem(t, get(t, q, "Accept", "image/png"), http.StatusNotAcceptable, "not_acceptable")
+		if got := strings.Join(p.Offers, " "); got != "application/json text/plain application/octet-stream application/x-npy" {
+			t.Errorf("offers %q", got)
+		}
+	})
+	t.Run("numbers, of a runner that is gone", func(t *testing.T) {
+		t.Parallel()
+		numbers, err := tensor.Of([]int{1, 2}, []float32{1, 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := ended(t, queue.Succeeded, queue.Reply{Outputs: []tensor.Named{{Name: "x", Tensor: numbers}}})
+		clear(q.specs)
+		wantBody(t, get(t, q, "Accept", "application/x-npy"), http.StatusOK, npy(t, []int{1, 2}, float32(1), 2))
+		wantProblem(t, get(t, q, "Accept", "text/plain;q=1, application/json;q=0"), http.StatusNotAcceptable, "not_acceptable", "numbers")
+	})
+	t.Run("succeeded, of a runner that cannot be looked up now", func(t *testing.T) {
+		t.Parallel()
+		q := ended(t, queue.Succeeded, queue.Reply{Outputs: []tensor.Named{texts(t, "a")}})
+		q.specErr = queue.ErrUnavailable
+		wantProblem(t, get(t, q, "Accept", "text/plain"), http.StatusServiceUnavailable, "unavailable")
 	})
 	for _, state := range []queue.State{queue.Queued, queue.Running} {
 		t.Run(string(state), func(t *testing.T) {

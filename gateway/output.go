@@ -74,10 +74,9 @@ func negotiate(m *method, a accepts, rows int) (form, error) {
 		if q <= quality {
 			continue
 		}
-		if f != formJSON && (m.output == nil || !canWrite(m.output, f) || !m.fitsRows(f, rows)) {
-			continue
+		if m.canAnswer(f, rows) {
+			best, quality = f, q
 		}
-		best, quality = f, q
 	}
 	if best != formUnknown {
 		return best, nil
@@ -85,12 +84,25 @@ func negotiate(m *method, a accepts, rows int) (form, error) {
 	offers := m.offers
 	detail := "the result can be had as " + list(offers)
 	if slices.ContainsFunc([]form{formText, formOctets}, func(f form) bool {
-		return slices.Contains(offers, f.media()) && !m.fitsRows(f, rows)
+		return slices.Contains(offers, f.media()) && !m.canAnswer(f, rows)
 	}) {
 		offers = []string{mediaJSON, mediaNPY}
 		detail = fmt.Sprintf("the result of %d rows can be had as %s", rows, list(offers))
 	}
 	return formUnknown, &Problem{Code: CodeNotAcceptable, Detail: detail, Offers: offers}
+}
+
+// canAnswer reports whether the result of a call of so many rows can have a form. A
+// method that nothing is known of may turn out to have any.
+func (m *method) canAnswer(f form, rows int) bool {
+	switch {
+	case f == formJSON, !m.known():
+		return true
+	case m.output == nil:
+		return false
+	default:
+		return canWrite(m.output, f) && m.fitsRows(f, rows)
+	}
 }
 
 // fitsRows reports whether the result of a call of so many rows can have a form
@@ -131,6 +143,8 @@ func encodeOutputs(m *method, outputs []tensor.Named, f form) (result, error) {
 			return result{}, unwritable(err, mediaNPY, mediaJSON)
 		}
 		return result{form: f, bytes: raw}, nil
+	case f == formText && t.DType() != tensor.Bytes:
+		return result{}, onlyJSON("numbers, which %s does not hold", f.media())
 	case t.DType() != tensor.Bytes:
 		return result{form: f, bytes: t.Data(), dtype: t.DType().String(), shape: shapeHeader(t.Shape())}, nil
 	case t.Len() == 1:

@@ -109,10 +109,18 @@ func singleOf(inputs []runnables.ValueSpec) *runnables.ValueSpec {
 	return single
 }
 
-// specsOf are the specs of so many outputs: none for a method that nothing is
-// known of, such as that of a job whose runner is gone.
+// unknownMethod is one that nothing is known of, such as that of a job whose runner
+// is gone. Its result is opaque, and can be had in every form that it turns out to
+// fit.
+func unknownMethod() *method {
+	return &method{offers: []string{mediaJSON, mediaText, mediaOctets, mediaNPY}}
+}
+
+func (m *method) known() bool { return m.runner != nil }
+
+// specsOf are the specs of so many outputs, none of an unknown method.
 func (m *method) specsOf(outputs int) []runnables.ValueSpec {
-	if m.runner == nil {
+	if !m.known() {
 		return nil
 	}
 	return m.OutputSpecs(outputs)
