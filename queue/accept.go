@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -26,11 +27,11 @@ func (p *Producer) accept(ctx context.Context, in <-chan *ticket) error {
 		case t := <-in:
 			batch = append(batch[:0], t)
 		}
-		bytes := len(batch[0].envelope)
+		bytes := batch[0].size()
 		for len(batch) < maxAccept && bytes < maxAcceptBytes && len(in) > 0 {
 			t := <-in
 			batch = append(batch, t)
-			bytes += len(t.envelope)
+			bytes += t.size()
 		}
 		if err := p.acceptAll(ctx, batch); err != nil {
 			// Who waits behind would wait for the same time-out.
@@ -64,13 +65,19 @@ func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) error {
 		refuse(batch, err)
 		return err
 	}
-	evs := make([]evaluation, len(doors))
-	for i, d := range doors {
-		evs[i] = p.acceptance(d, through[d])
+	var evs []evaluation
+	for _, t := range batch {
+		evs = append(evs, t.body.stage(p.queue.keys, t.call.Runner)...)
 	}
+	staged := len(evs)
+	for _, d := range doors {
+		evs = append(evs, p.acceptance(d, through[d]))
+	}
+	results := p.queue.scripts.runEach(ctx, evs)
+	unstaged := firstError(results[:staged])
 	var lost error
-	for i, r := range p.queue.scripts.runEach(ctx, evs) {
-		p.tell(through[doors[i]], r)
+	for i, r := range results[staged:] {
+		p.tell(through[doors[i]], r, unstaged)
 		if isConnection(r.err) {
 			lost = r.err
 		}
@@ -93,7 +100,7 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 	if d.admission.NeedWorker {
 		ttl = p.queue.config.WorkerTTL.Milliseconds()
 	}
-	args := make([]any, 0, 8+10*len(ts))
+	args := make([]any, 0, 8+11*len(ts))
 	args = append(args, d.lane, d.admission.MaxCalls, d.admission.MaxBytes, ttl, int64(d.admission.CallerShare*1e6),
 		d.admission.RowTime.Nanoseconds(), p.queue.config.MaxResultBytes, len(ts))
 	for _, t := range ts {
@@ -101,15 +108,15 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 		if t.call.job {
 			job = t.call.ID
 		}
-		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, len(t.envelope),
-			t.call.begin().Microseconds(), t.call.Timeout.Microseconds(), t.call.Method, callerKey(t.call.Caller), special(t.call))
+		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, t.size(),
+			t.call.begin().Microseconds(), t.call.Timeout.Microseconds(), t.call.Method, callerKey(t.call.Caller), special(t.call), t.body.name)
 	}
 	return evaluation{&p.queue.scripts.accept, p.queue.keys.shardKeys(d.runner), args}
 }
 
 // tell tells tickets what became of them. Awaited calls that were accepted hear
-// nothing before their reply.
-func (p *Producer) tell(ts []*ticket, r result) {
+// nothing before their reply. unstaged is why bodies may not be there.
+func (p *Producer) tell(ts []*ticket, r result, unstaged error) {
 	if r.err != nil {
 		refuse(ts, r.err)
 		return
@@ -123,10 +130,14 @@ func (p *Producer) tell(ts []*ticket, r result) {
 		return
 	}
 	for i, t := range ts {
+		verdict := text(verdicts[i+1])
+		if verdict == noBody {
+			refuse([]*ticket{t}, cmp.Or(unstaged, errNoBody))
+			continue
+		}
 		if t.call.Answered != nil {
 			t.call.Answered()
 		}
-		verdict := text(verdicts[i+1])
 		if known, err := refusal(t.call, verdict); known {
 			t.settle(answer{err: err})
 			continue
@@ -141,6 +152,9 @@ func (p *Producer) tell(ts []*ticket, r result) {
 		}
 	}
 }
+
+// noBody is what scripts say of a call whose body is not there.
+const noBody = "no body"
 
 // refusal is the error of a call that was not taken; refused is false for one
 // that was. A job that is there already is not taken either, without an error.

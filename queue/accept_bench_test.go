@@ -67,7 +67,7 @@ func one(q *Queue, client redis.Scripter) func(*Call) error {
 	p := q.NewProducer("bench")
 	return func(c *Call) error {
 		c.job = true
-		t, err := newTicket(c)
+		t, err := p.queue.newTicket(c)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func one(q *Queue, client redis.Scripter) func(*Call) error {
 			}
 			v, err = client.EvalSha(context.Background(), ev.script.flaggedSHA, ev.keys, ev.args...).Result()
 		}
-		p.tell([]*ticket{t}, result{v, err})
+		p.tell([]*ticket{t}, result{v, err}, nil)
 		return (<-t.done).err
 	}
 }

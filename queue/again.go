@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -33,19 +32,20 @@ func (q *Queue) Retry(ctx context.Context, id string, a Admission) (Job, error) 
 	if v[1] == nil {
 		return Job{}, fmt.Errorf("%w: its input is not kept", ErrNotRetryable)
 	}
-	c, err := reread(text(v[1]))
+	c, err := decodeEnvelope(bytesOf(text(v[1])))
+	if err == nil && c.apart {
+		err = q.fetchInputs(ctx, runner, id, &c)
+	}
+	if err != nil && !errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", ErrNotRetryable, err)
+	}
 	if err != nil {
-		return Job{}, fmt.Errorf("%w: %w", ErrNotRetryable, err)
+		return Job{}, err
 	}
 	c.Runner, c.Rows, c.Group = runner, int(number(v[2])), text(v[7])
 	c.Timeout = at(v[4]).Sub(at(v[3]))
 	c.Attempt = int(number(v[6])) + 1
 	return q.again(ctx, &c, "", a)
-}
-
-// reread decodes an envelope that is kept.
-func reread(envelope string) (Call, error) {
-	return decodeEnvelope(unsafe.Slice(unsafe.StringData(envelope), len(envelope))) // inputs are never written to
 }
 
 // again queues a call that was queued before, as a job.
@@ -54,14 +54,18 @@ func (q *Queue) again(ctx context.Context, c *Call, letter string, a Admission) 
 	if err := checkFields(c); err != nil {
 		return Job{}, fmt.Errorf("%w: %w", ErrNotRetryable, err)
 	}
-	envelope := appendEnvelope(make([]byte, 0, envelopeSize(c)), c)
-	answer, err := q.scripts.run(ctx, &q.scripts.again, q.keys.shardKeys(c.Runner),
+	envelope, body := q.pack(c)
+	answers, err := q.scripts.runAll(ctx, append(body.stage(q.keys, c.Runner), evaluation{&q.scripts.again, q.keys.shardKeys(c.Runner), []any{
 		c.ID, letter, a.MaxCalls, a.MaxBytes, c.Lane.number(), envelope, c.Rows, c.Group,
-		c.begin().Microseconds(), c.Timeout.Microseconds(), c.Method)
+		c.begin().Microseconds(), c.Timeout.Microseconds(), c.Method, body.name,
+	}}))
+	if err == nil && text(answers[len(answers)-1]) == noBody {
+		err = errNoBody
+	}
 	if err != nil {
 		return Job{}, unavailable("queue "+c.ID+" again", err)
 	}
-	verdict, _, accepted := strings.Cut(text(answer), " ")
+	verdict, _, accepted := strings.Cut(text(answers[len(answers)-1]), " ")
 	switch {
 	case accepted:
 		return q.Job(ctx, c.ID)
@@ -105,7 +109,7 @@ func (q *Queue) Tries(ctx context.Context, id string) ([]Try, error) {
 		if !ok {
 			continue
 		}
-		r, _, err := decodeReply(unsafe.Slice(unsafe.StringData(body), len(body))) // only read
+		r, _, err := decodeReply(bytesOf(body))
 		if err != nil {
 			return nil, err
 		}

@@ -93,9 +93,10 @@ type Call struct {
 	// could not be asked; nil: nobody. It must not block.
 	Answered func()
 
-	// job: a record stands beside the entry. replyTo: the gateway that waits.
-	job     bool
-	replyTo string
+	// job: a record stands beside the entry. apart: its inputs are a body. replyTo:
+	// the gateway that waits.
+	job, apart bool
+	replyTo    string
 }
 
 // begin is the time from acceptance within which execution must begin.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -66,6 +66,7 @@ type Delivery struct {
 	at    place
 	bytes int64
 	share string
+	body  string // its name, "" for none
 }
 
 // beside is what stands beside an envelope, see envelope.go.
@@ -145,7 +146,8 @@ func (c *Consumer) Cut(ctx context.Context, ask Ask) (Cut, error) {
 // Fields of the answer to a cut, and of each call in it.
 const (
 	cutFacts = 8
-	cutCall  = 5
+	cutCall  = 6
+	cutBody  = 5
 )
 
 func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
@@ -160,8 +162,21 @@ func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
 	if left := number(l[5]); left >= 0 {
 		out.Left = max(time.Duration(left)*time.Microsecond, time.Microsecond)
 	}
-	for l = l[cutFacts:]; len(l) > 0; l = l[cutCall:] {
-		d, job, err := c.delivery(l[:cutCall], out.Now)
+	calls := slices.Collect(slices.Chunk(l[cutFacts:], cutCall))
+	names := make([]string, len(calls))
+	for i, call := range calls {
+		names[i] = text(call[cutBody])
+	}
+	bodies, err := c.queue.bodies(ctx, c.runner, names)
+	if err != nil {
+		c.unsure = true
+		return Cut{}, err
+	}
+	for i, call := range calls {
+		d, job, err := c.delivery(call, out.Now)
+		if err == nil {
+			err = d.take(bodies[i])
+		}
 		if err != nil {
 			c.bury(ctx, d, job, err)
 			continue
@@ -175,7 +190,7 @@ func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
 // delivery decodes one call of a cut. job is the id of the job, if it is one,
 // even if the call cannot be decoded.
 func (c *Consumer) delivery(l []any, now time.Duration) (d Delivery, job string, err error) {
-	d = Delivery{at: place{int(number(l[0])), text(l[1])}, Suspect: number(l[2]) > 0}
+	d = Delivery{at: place{int(number(l[0])), text(l[1])}, Suspect: number(l[2]) > 0, body: text(l[cutBody])}
 	beside, err := besideOf(text(l[4]))
 	if err != nil {
 		return d, "", err
@@ -183,14 +198,13 @@ func (c *Consumer) delivery(l []any, now time.Duration) (d Delivery, job string,
 	job = beside.job
 	d.bytes, d.share, d.Waited = beside.bytes, beside.share, now-beside.accepted
 	d.StartLeft, d.Left = beside.startBy-now, beside.deadline-now
-	envelope := text(l[3])
-	call, err := decodeEnvelope(unsafe.Slice(unsafe.StringData(envelope), len(envelope))) // inputs are never written to
+	call, err := decodeEnvelope(bytesOf(text(l[3])))
 	if err != nil {
 		d.Call = call
 		return d, job, err
 	}
 	call.Runner, call.Rows, call.Group = c.runner, beside.rows, beside.group
-	if call.Rows < 1 || call.job != (job != "") {
+	if call.Rows < 1 || call.job != (job != "") || call.apart != (d.body != "") {
 		d.Call = call
 		return d, job, fmt.Errorf("%w: the envelope contradicts what is beside it", ErrMalformed)
 	}

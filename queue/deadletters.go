@@ -48,8 +48,8 @@ func (q *Queue) DeadLetters(ctx context.Context, runner, cursor string, limit in
 	if err != nil {
 		return nil, "", unavailable("list dead letters of "+runner, err)
 	}
-	for _, m := range messages {
-		letters = append(letters, letterOf(runner, m))
+	if letters, err = q.letters(ctx, runner, messages); err != nil {
+		return nil, "", err
 	}
 	if len(messages) == limit {
 		next = messages[limit-1].ID
@@ -70,7 +70,29 @@ func (q *Queue) DeadLetter(ctx context.Context, runner, id string) (DeadLetter, 
 	if len(messages) == 0 {
 		return DeadLetter{}, unknown
 	}
-	return letterOf(runner, messages[0]), nil
+	letters, err := q.letters(ctx, runner, messages)
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	return letters[0], nil
+}
+
+// letters reads dead letters with their inputs.
+func (q *Queue) letters(ctx context.Context, runner string, messages []redis.XMessage) ([]DeadLetter, error) {
+	letters, names := make([]DeadLetter, len(messages)), make([]string, len(messages))
+	for i, m := range messages {
+		letters[i], names[i] = letterOf(runner, m), text(m.Values["b"])
+	}
+	bodies, err := q.bodies(ctx, runner, names)
+	if err != nil {
+		return nil, err
+	}
+	for i := range letters {
+		l := &letters[i]
+		l.Bytes += int64(len(bodies[i]))
+		l.Err = errors.Join(l.Err, l.Call.take(bodies[i]))
+	}
+	return letters, nil
 }
 
 // isEntry reports whether s looks like the id of a stream entry.
@@ -86,7 +108,7 @@ func letterOf(runner string, m redis.XMessage) DeadLetter {
 		ID: m.ID, Runner: runner, Reason: text(m.Values["reason"]), Died: time.UnixMilli(number(ms)).UTC(),
 		Bytes: int64(len(text(m.Values["e"]))),
 	}
-	call, callErr := reread(text(m.Values["e"]))
+	call, callErr := decodeEnvelope(bytesOf(text(m.Values["e"])))
 	beside, besideErr := besideOf(text(m.Values["m"]))
 	call.Runner = runner
 	if besideErr == nil {

@@ -15,15 +15,17 @@ import (
 //
 //	0      1      2      3      4           8              16
 //	+------+------+------+------+-----------+--------------+
-//	| 0xE5 |  1   | flags| lane |  attempt  | start within |   bit 0 of flags: job
-//	+------+------+------+------+-----------+--------------+   start within: µs, 0 is none
+//	| 0xE5 |  1   | flags| lane |  attempt  | start within |   bit 0 of flags: job, bit 1: the inputs
+//	+------+------+------+------+-----------+--------------+   are apart; start within: µs, 0 is none
 //	| id | method | caller | traceparent | tracestate | reply to |   each uvarint length, bytes
 //	+----+--------+--------+-------------+------------+----------+
-//	| inputs: see tensor.AppendNamed                             |
+//	| inputs: see tensor.AppendNamed, nothing if they are apart  |
 //	+------------------------------------------------------------+
 //
+// Inputs that are apart are the body that field "b" of the entry names, see body.go.
+//
 // Beside it is field "m", what scripts must see without decoding: rows, bytes of
-// the envelope, accepted, when execution must have begun, and deadline (µs of
+// the envelope and of the body, accepted, when execution must have begun, and deadline (µs of
 // Redis's clock), the caller's share of the queue or nothing, the id of a job or
 // nothing, and the group, as text with a space between them. One field, because
 // each costs a script more than to take the text apart.
@@ -32,6 +34,7 @@ const (
 	envelopeVersion = 1
 	envelopeHeader  = 16
 	envelopeJob     = 1 << 0
+	envelopeApart   = 1 << 1
 
 	// maxField bounds each string of an envelope.
 	maxField = 1024
@@ -46,27 +49,36 @@ func appendEnvelope(dst []byte, c *Call) []byte {
 	if c.job {
 		flags |= envelopeJob
 	}
+	if c.apart {
+		flags |= envelopeApart
+	}
 	dst = append(dst, envelopeMagic, envelopeVersion, flags, byte(c.Lane.number()))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(c.Attempt))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(c.StartWithin/time.Microsecond))
 	for _, s := range [...]string{c.ID, c.Method, c.Caller, c.Trace, "", c.replyTo} {
 		dst = appendString(dst, s)
 	}
+	if c.apart {
+		return dst
+	}
 	return tensor.AppendNamed(dst, c.Inputs)
 }
 
 // envelopeSize is at least what the call's envelope takes.
 func envelopeSize(c *Call) int {
-	n := envelopeHeader + tensor.NamedSize(c.Inputs)
+	n := envelopeHeader
+	if !c.apart {
+		n += tensor.NamedSize(c.Inputs)
+	}
 	for _, s := range [...]string{c.ID, c.Method, c.Caller, c.Trace, "", c.replyTo} {
 		n += binary.MaxVarintLen16 + len(s)
 	}
 	return n
 }
 
-// decodeEnvelope reads an envelope. The call's inputs alias src. What is beside
-// the envelope in the entry, and the runner, is left zero. If only the inputs
-// cannot be read, the call has all the rest.
+// decodeEnvelope reads an envelope. The call's inputs alias src; it has none if they
+// are apart, until [Call.take]. What is beside the envelope in the entry, and the
+// runner, is left zero. If only the inputs cannot be read, the call has all the rest.
 func decodeEnvelope(src []byte) (Call, error) {
 	if len(src) < envelopeHeader || src[0] != envelopeMagic {
 		return Call{}, fmt.Errorf("%w: not an envelope", ErrMalformed)
@@ -76,6 +88,7 @@ func decodeEnvelope(src []byte) (Call, error) {
 	}
 	c := Call{
 		job:     src[2]&envelopeJob != 0,
+		apart:   src[2]&envelopeApart != 0,
 		Lane:    laneOf(int(src[3])),
 		Attempt: int(binary.LittleEndian.Uint32(src[4:])),
 
@@ -89,15 +102,27 @@ func decodeEnvelope(src []byte) (Call, error) {
 			return Call{}, err
 		}
 	}
-	inputs, rest, err := tensor.DecodeNamed(rest)
-	if err != nil {
-		return c, fmt.Errorf("%w: inputs: %w", ErrMalformed, err)
+	if !c.apart {
+		var err error
+		c.Inputs, err = decodeInputs(rest)
+		return c, err
 	}
 	if len(rest) > 0 {
-		return c, fmt.Errorf("%w: %d bytes after the inputs", ErrMalformed, len(rest))
+		return c, fmt.Errorf("%w: %d bytes after an envelope whose inputs are apart", ErrMalformed, len(rest))
 	}
-	c.Inputs = inputs
 	return c, nil
+}
+
+// decodeInputs reads inputs, which alias src.
+func decodeInputs(src []byte) ([]tensor.Named, error) {
+	inputs, rest, err := tensor.DecodeNamed(src)
+	if err != nil {
+		return nil, fmt.Errorf("%w: inputs: %w", ErrMalformed, err)
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%w: %d bytes after the inputs", ErrMalformed, len(rest))
+	}
+	return inputs, nil
 }
 
 func appendString(dst []byte, s string) []byte {

@@ -59,7 +59,7 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		return 0, unavailable("finish calls of "+c.runner, err)
 	}
 	replies, hints := mailbag{}, mailbag{}
-	args := make([]any, 0, 3+8*len(outcomes))
+	args := make([]any, 0, 3+9*len(outcomes))
 	args = append(args, c.name, c.queue.config.Retention.Milliseconds(), len(outcomes))
 	for i := range outcomes {
 		d, r := &outcomes[i].Delivery, &outcomes[i].Reply
@@ -72,7 +72,7 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 		case r.Err == nil || mine[i]:
 			replies.add(d.replyTo, d.ID, body)
 		}
-		args = append(args, d.at.lane, d.at.entry, verdict(d, r), d.Rows, d.bytes, d.share, job, result)
+		args = append(args, d.at.lane, d.at.entry, verdict(d, r), d.Rows, d.bytes, d.share, job, result, d.body)
 	}
 	answer, err := c.sendEnd(ctx, replies, evaluation{&c.queue.scripts.finish, c.keys, args}, hints)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unsafe"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -26,7 +25,7 @@ const (
 	fieldSeq      = "seq"     // how many had come into that lane with it
 	fieldAttempt  = "attempt" // how many times it was queued again
 	fieldStartBy  = "start_by"
-	fieldCall     = "call"  // the envelope of one that may be queued again
+	fieldCall     = "call"  // the envelope of one that may be queued again; body: the bytes of its body
 	fieldGroup    = "group" // and its group
 	fieldRunAt    = "run_at"
 	fieldRetries  = "retries" // that are left
@@ -145,7 +144,7 @@ func (q *Queue) result(ctx context.Context, runner, id string) (Reply, error) {
 		return Reply{}, fmt.Errorf("%w: %s", ErrUnknownJob, id)
 	}
 	body := text(v[0])
-	r, _, err := decodeReply(unsafe.Slice(unsafe.StringData(body), len(body))) // outputs are never written to
+	r, _, err := decodeReply(bytesOf(body))
 	r.ID = id
 	return r, err
 }

@@ -26,6 +26,7 @@ import (
 //	<prefix>:{<runner>~<shard>}:callers           hash    caller -> millionths of the queue that its calls take
 //	<prefix>:{<runner>~<shard>}:canceled          set     <lane>:<entry> of calls in flight that nobody wants any more
 //	<prefix>:{<runner>~<shard>}:job:<id>          hash    record of a job
+//	<prefix>:{<runner>~<shard>}:body:<name>       string  inputs of a call that are large, see body.go
 //	<prefix>:{<runner>~<shard>}:jobs              zset    id of every job, by acceptance in µs
 //	<prefix>:{<runner>~<shard>}:kept              zset    <bytes>:<id> of ended jobs, by when they are dropped in ms
 //	<prefix>:{<runner>~<shard>}:spec              string  the runner's spec, JSON
@@ -70,6 +71,7 @@ func (k keys) dead(runner string) string            { return k.of(runner, "dead"
 func (k keys) callers(runner string) string         { return k.of(runner, "callers") }
 func (k keys) canceled(runner string) string        { return k.of(runner, "canceled") }
 func (k keys) job(runner, id string) string         { return k.of(runner, "job:"+id) }
+func (k keys) body(runner, name string) string      { return k.of(runner, "body:"+name) }
 func (k keys) jobs(runner string) string            { return k.of(runner, "jobs") }
 func (k keys) kept(runner string) string            { return k.of(runner, "kept") }
 func (k keys) later(runner string) string           { return k.of(runner, "later") }
@@ -99,7 +101,7 @@ func (k keys) shardKeys(runner string) []string {
 		k.meter(runner), k.due(runner), k.running(runner), k.crashes(runner), k.bell(runner), k.dead(runner),
 		k.workers(runner), k.beats(runner), k.callers(runner), k.canceled(runner), k.jobs(runner), k.kept(runner),
 		k.later(runner), k.errands(runner),
-		k.job(runner, ""),
+		k.job(runner, ""), k.body(runner, ""),
 	}
 }
 

@@ -24,6 +24,7 @@ func TestKeysAreThoseOfTheTable(t *testing.T) {
 		k.bell("ocr"):           "ekiben:{ocr~0}:bell",
 		k.dead("ocr"):           "ekiben:{ocr~0}:dead",
 		k.job("ocr", "ocr~0~x"): "ekiben:{ocr~0}:job:ocr~0~x",
+		k.body("ocr", "y"):      "ekiben:{ocr~0}:body:y",
 		k.spec("ocr"):           "ekiben:{ocr~0}:spec",
 		k.workers("ocr"):        "ekiben:{ocr~0}:workers",
 		k.beats("ocr"):          "ekiben:{ocr~0}:beats",
@@ -47,7 +48,7 @@ func TestScriptsAreGivenTheKeysThatTheyName(t *testing.T) {
 	got := keys{"p"}.shardKeys("r")
 	names := []string{
 		"calls:high", "calls:normal", "calls:low", "meter", "due", "running", "crashes",
-		"bell", "dead", "workers", "beats", "callers", "canceled", "jobs", "kept", "later", "errands", "job:",
+		"bell", "dead", "workers", "beats", "callers", "canceled", "jobs", "kept", "later", "errands", "job:", "body:",
 	}
 	if len(got) != len(names) {
 		t.Fatalf("%d keys, want %d", len(got), len(names))
@@ -58,7 +59,7 @@ func TestScriptsAreGivenTheKeysThatTheyName(t *testing.T) {
 		}
 	}
 	lib := mustRead("lib")
-	const order = "local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELED, JOBS, KEPT, LATER, ERRANDS, JOB =\n" +
+	const order = "local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELED, JOBS, KEPT, LATER, ERRANDS, JOB, BODY =\n" +
 		"\tKEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18]"
 	if !strings.Contains(lib, order) {
 		t.Error("scripts/lib.lua does not name the keys in this order")

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ekiben/ekiben/tensor"
 )
 
 // Producer is a gateway's end of the queue: it enqueues calls and receives their
@@ -42,6 +44,7 @@ const acceptors = 4
 type ticket struct {
 	call     *Call
 	envelope []byte
+	body     body
 
 	// done gets what ends the wait, once: the reply of an awaited call, the
 	// acceptance of a job, or an error.
@@ -132,7 +135,7 @@ func (p *Producer) Run(ctx context.Context) error {
 // runner failed is a Reply with Err.
 func (p *Producer) Do(ctx context.Context, call Call) (Reply, error) {
 	call.job, call.replyTo = false, p.gateway
-	t, err := newTicket(&call)
+	t, err := p.queue.newTicket(&call)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -167,7 +170,7 @@ func (p *Producer) Submit(ctx context.Context, call Call) (Job, error) {
 	for attempt := 1; ; attempt++ {
 		// A new ticket each time: the old one may still be on its way. The script
 		// recognizes the id, so nothing is queued twice.
-		t, err := newTicket(&call)
+		t, err := p.queue.newTicket(&call)
 		if err != nil {
 			return Job{}, err
 		}
@@ -209,13 +212,25 @@ func accepted(c *Call, a answer) Job {
 	return j
 }
 
-func newTicket(call *Call) (*ticket, error) {
+func (q *Queue) newTicket(call *Call) (*ticket, error) {
 	if err := checkFields(call); err != nil {
 		return nil, err
 	}
-	envelope := appendEnvelope(make([]byte, 0, envelopeSize(call)), call)
-	return &ticket{call: call, envelope: envelope, done: make(chan answer, 1)}, nil
+	t := &ticket{call: call, done: make(chan answer, 1)}
+	t.envelope, t.body = q.pack(call)
+	return t, nil
 }
+
+// pack writes a call, with its inputs in a body if they are large.
+func (q *Queue) pack(call *Call) (envelope []byte, apart body) {
+	if call.apart = tensor.NamedSize(call.Inputs) > q.config.MaxInline; call.apart {
+		apart = newBody(call.Inputs)
+	}
+	return appendEnvelope(make([]byte, 0, envelopeSize(call)), call), apart
+}
+
+// size is how many bytes the call takes in Redis.
+func (t *ticket) size() int { return len(t.envelope) + len(t.body.bytes) }
 
 // send hands the ticket to its runner's acceptor.
 func (p *Producer) send(ctx context.Context, t *ticket) error {

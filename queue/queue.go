@@ -113,6 +113,11 @@ type Config struct {
 
 	// MaxReplyBytes bounds the replies that wait for one gateway.
 	MaxReplyBytes int64
+
+	// MaxInline is how many bytes the inputs of a call may have and yet travel in its
+	// entry. Larger ones have a key of their own, which costs a round trip more and
+	// spares Redis's Lua the sight of them.
+	MaxInline int
 }
 
 // DefaultConfig returns the configuration that most deployments run with. It
@@ -129,6 +134,7 @@ func DefaultConfig() Config {
 		MaxResultBytes: 1 << 30,
 		WorkerTTL:      10 * time.Second,
 		MaxReplyBytes:  256 << 20,
+		MaxInline:      16 << 10,
 	}
 }
 

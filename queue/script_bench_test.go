@@ -49,7 +49,7 @@ func benchScripts(b *testing.B, size, batch int) {
 				for range batch {
 					call := benchCall()
 					call.replyTo, call.Inputs[0].Tensor = "bench", in
-					t, err := newTicket(call)
+					t, err := p.queue.newTicket(call)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -37,7 +37,7 @@ func TestWhoAwaitsACallThatTheWorkerCannotReadIsTold(t *testing.T) {
 		Timeout:   1 << 40,
 		Admission: Admission{MaxCalls: 1, MaxBytes: 1 << 20},
 	}
-	ticket, err := newTicket(&call)
+	ticket, err := q.newTicket(&call)
 	if err != nil {
 		t.Fatal(err)
 	}

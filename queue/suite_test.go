@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/ekiben/ekiben/internal/redistest"
+	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/queue/embedded"
 	"github.com/ekiben/ekiben/queue/queuetest"
 )
@@ -12,6 +13,38 @@ func TestRedisKeepsTheContract(t *testing.T) {
 	t.Parallel()
 
 	queuetest.Suite(t, queuetest.OnRedis(redistest.URL(t)), nil)
+}
+
+// apart opens queues that keep all inputs apart, however small.
+func apart(open func(*testing.T, queue.Config) queuetest.Backend) func(*testing.T, queue.Config) queuetest.Backend {
+	return func(t *testing.T, c queue.Config) queuetest.Backend {
+		t.Helper()
+		c.MaxInline = 0
+		return open(t, c)
+	}
+}
+
+func TestRedisKeepsTheContractWithInputsApart(t *testing.T) {
+	t.Parallel()
+
+	queuetest.Suite(t, apart(queuetest.OnRedis(redistest.URL(t))), nil)
+}
+
+func TestEmbeddedRedisKeepsTheContractWithInputsApart(t *testing.T) {
+	t.Parallel()
+
+	e, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	queuetest.Suite(t, apart(queuetest.OnRedis(e.URL())), nil)
+}
+
+func TestRedisMovesInLockstepWithTheModelWithInputsApart(t *testing.T) {
+	t.Parallel()
+
+	queuetest.Lockstep(t, apart(queuetest.OnRedis(redistest.URL(t))))
 }
 
 func TestRedisForgetsEndedJobs(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 )
 
 // Swept says what a [Queue.Sweep] did.
@@ -110,8 +109,7 @@ func (s *Swept) add(more Swept) {
 func (q *Queue) tellBuried(ctx context.Context, envelopes []any, failure []byte) error {
 	replies := mailbag{}
 	for _, e := range envelopes {
-		envelope := text(e)
-		call, err := decodeEnvelope(unsafe.Slice(unsafe.StringData(envelope), len(envelope))) // only read
+		call, err := decodeEnvelope(bytesOf(text(e)))
 		if err != nil {
 			continue // nobody can be told
 		}

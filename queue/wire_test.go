@@ -54,6 +54,7 @@ func goldenCalls(tb testing.TB) map[string]Call {
 		"envelope-job": {
 			ID: "ocr~0~JOB", Method: "read", Lane: High, Attempt: 258, Inputs: []tensor.Named{}, job: true, replyTo: "gw2",
 		},
+		"envelope-apart": {ID: "ocr~0~APART", Method: "read", apart: true, replyTo: "gw1"},
 	}
 }
 
@@ -118,7 +119,7 @@ func TestWhatIsCutOffIsMalformed(t *testing.T) {
 		"envelope": func(b []byte) error { _, err := decodeEnvelope(b); return err },
 		"reply":    func(b []byte) error { _, _, err := decodeReply(b); return err },
 	}
-	for _, name := range []string{"envelope-awaited", "envelope-job", "reply-outputs", "reply-error"} {
+	for _, name := range []string{"envelope-awaited", "envelope-job", "envelope-apart", "reply-outputs", "reply-error"} {
 		kind, _, _ := strings.Cut(name, "-")
 		whole := golden(t, name)
 		for n := range whole {

@@ -203,5 +203,24 @@ func (r *rawRedis) leftovers(runner string) []string {
 			found = append(found, field+" is "+v)
 		}
 	}
+	return append(found, r.unowned(runner)...)
+}
+
+// unowned are bodies that neither the record of a job nor a dead letter has.
+func (r *rawRedis) unowned(runner string) []string {
+	r.t.Helper()
+	ctx, owned := context.Background(), map[string]bool{}
+	for _, letter := range must(r.client.XRange(ctx, r.key(runner, "dead"), "-", "+").Result())(r.t) {
+		if name, has := letter.Values["b"].(string); has {
+			owned[name] = true
+		}
+	}
+	var found []string
+	for _, key := range must(r.client.Keys(ctx, r.key(runner, "body:*")).Result())(r.t) {
+		name := strings.TrimPrefix(key, r.key(runner, "body:"))
+		if !owned[name] && !r.client.HExists(ctx, r.key(runner, "job:"+name), "body").Val() {
+			found = append(found, "body "+name)
+		}
+	}
 	return found
 }

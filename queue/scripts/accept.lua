@@ -9,13 +9,15 @@
 -- ARGV[6]  how long the runner needs for a row in ns; 0: not known
 -- ARGV[7]  most bytes kept of ended jobs
 -- ARGV[8]  how many calls follow, each with envelope, job id or "", rows, group,
---          bytes, µs to begin in, µs to end in, method, caller or "", and for
---          a job what is special about it or "": µs until it is queued, retries,
---          µs until the first and at most until one, events, URL of its webhook
+--          bytes with its body, µs to begin in, µs to end in, method, caller or "",
+--          for a job what is special about it or "": µs until it is queued, retries,
+--          µs until the first and at most until one, events, URL of its webhook,
+--          and the name of its body or ""
 --
 -- Returns now in µs, then for each call "<lane> <entry>", and for a job
 -- " <calls before it>" behind that; or why not: "full", "caller", "late <expected wait in µs>", "closed", "kept",
--- "no worker", or "known" if there is a job with that id already.
+-- "no worker", "no body" if its body is not there, or "known" if there is a job
+-- with that id already. The body of a call that is not taken is dropped.
 --
 -- A caller that holds more than a sixteenth of the queue goes one lane lower, so
 -- that others need not wait behind all of it; unless there were none lately.
@@ -27,7 +29,11 @@ local now = clock()
 local out = { int(now) }
 
 if ttl > 0 and call("ZCOUNT", WORKERS, int(now / 1000 - ttl), "+inf") == 0 then
-	for i = 1, n do out[i + 1] = "no worker" end
+	for i = 1, n do
+		out[i + 1] = "no worker"
+		local body = ARGV[8 + i * 11]
+		if body ~= "" then call("UNLINK", BODY .. body) end
+	end
 	return out
 end
 local m = call("HMGET", METER, "bytes", "want", "until", "arrived", "n_accepted", "gate", "kept",
@@ -86,7 +92,7 @@ end
 -- Most jobs are new: one look at all of them tells.
 local records, known = { "EXISTS" }, {}
 for i = 0, n - 1 do
-	local job = ARGV[8 + i * 10 + 2]
+	local job = ARGV[8 + i * 11 + 2]
 	if job ~= "" then records[#records + 1] = JOB .. job end
 end
 local all_new = #records == 1 or call(unpack(records)) == 0
@@ -94,11 +100,12 @@ local all_new = #records == 1 or call(unpack(records)) == 0
 local part_of_call, part_of_byte = WHOLE / max_calls, WHOLE / max_bytes
 local added, due, index, touched = 0, { "ZADD", DUE }, { "ZADD", JOBS }, {}
 for i = 0, n - 1 do
-	local a = 8 + i * 10
+	local a = 8 + i * 11
 	local job, rows, b, left, caller = ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 5]), ARGV[a + 6], ARGV[a + 9]
 	local to, part, has, why, delay = lane, 0, 0, nil, 0
 	local special = ARGV[a + 10] ~= "" and { string.match(ARGV[a + 10], "^(%d+) (%d+) (%d+) (%d+) (%S*) (%S*)$") } or nil
 	if special then delay = tonumber(special[1]) end
+	local body, e = ARGV[a + 11], ARGV[a + 1]
 	if caller ~= "" then
 		part = math.ceil(math.max(part_of_call, b * part_of_byte))
 		if not held[caller] then meet(caller) end
@@ -107,6 +114,8 @@ for i = 0, n - 1 do
 	end
 	if job ~= "" and (known[job] or not all_new and call("EXISTS", JOB .. job) == 1) then
 		why = "known"
+	elseif body ~= "" and call("STRLEN", BODY .. body) ~= b - #e then
+		why = "no body"
 	elseif m[6] == 2 then
 		why = "closed"
 	elseif delay > 0 and (m[21] >= max_calls or m[22] + b > max_bytes) then
@@ -131,11 +140,16 @@ for i = 0, n - 1 do
 	end
 	if why then
 		out[i + 2] = why
+		if body ~= "" then call("UNLINK", BODY .. body) end
 	elseif delay > 0 then
 		local at = now + delay
 		call("HSET", JOB .. job, "state", "queued", "lane", lane, "asked", lane, "entry", "", "method", ARGV[a + 8],
 			"rows", ARGV[a + 3], "created", out[1], "start_by", int(at + left), "deadline", int(at + ARGV[a + 7]),
-			"run_at", int(at), "begin", left, "timeout", ARGV[a + 7], "call", ARGV[a + 1], "group", ARGV[a + 4])
+			"run_at", int(at), "begin", left, "timeout", ARGV[a + 7], "call", e, "group", ARGV[a + 4])
+		if body ~= "" then
+			call("HSET", JOB .. job, "body", copy_body(body, job))
+			call("UNLINK", BODY .. body)
+		end
 		call("ZADD", JOBS, out[1], job)
 		put_later(job, 0, at, now, b)
 		m[21], m[22] = m[21] + 1, m[22] + b
@@ -148,8 +162,13 @@ for i = 0, n - 1 do
 			share = part .. "@" .. caller
 			gained[caller] = gained[caller] + part
 		end
-		local id = call("XADD", KEYS[to], "*", "e", ARGV[a + 1], "m", ARGV[a + 3] .. " " .. ARGV[a + 5] .. " " .. out[1] ..
-			" " .. start_by .. " " .. deadline .. " " .. share .. " " .. job .. " " .. ARGV[a + 4])
+		local add = { "XADD", KEYS[to], "*", "e", e, "m", ARGV[a + 3] .. " " .. ARGV[a + 5] .. " " .. out[1] ..
+			" " .. start_by .. " " .. deadline .. " " .. share .. " " .. job .. " " .. ARGV[a + 4] }
+		if body ~= "" then
+			add[8], add[9] = "b", body
+			call("PEXPIRE", BODY .. body, int(ARGV[a + 7] / 1000) + BODY_MARGIN)
+		end
+		local id = call(unpack(add))
 		due[#due + 1] = start_by
 		due[#due + 1] = to .. ":" .. id
 		seq[to] = seq[to] + 1

@@ -54,7 +54,7 @@ for _, member in ipairs(due) do
 	elseif r and j ~= "" and (not who or who == RELEASED) then
 		local state = state_of(j, lane, id)
 		if not state or terminal(state) then
-			withdraw(lane, id, who, r, b, c)
+			withdraw(lane, id, who, r, b, c, fs[6])
 			refresh(lane, tonumber(t))
 			found = found + 1
 		end

@@ -15,9 +15,9 @@ if job ~= "" then
 	lane, id = tonumber(rec[1]), rec[2]
 end
 if job ~= "" and id == "" then
-	local e = call("HGET", JOB .. job, "call")
+	local kept = call("HMGET", JOB .. job, "call", "body")
 	if not finish(job, lane, id, "canceled", clock(), retention) then return "gone" end
-	take_from_later(job, #(e or ""))
+	take_from_later(job, #(kept[1] or "") + (kept[2] or 0))
 	call("HINCRBY", METER, "n_canceled", 1)
 	return "removed"
 end
@@ -33,7 +33,7 @@ if who and who ~= RELEASED then
 	return "running"
 end
 local r, b, t, _, _, c = plain(fs)
-withdraw(lane, id, who, r or 1, b or 0, c or "")
+withdraw(lane, id, who, r or 1, b or 0, c or "", fs[6])
 refresh(lane, tonumber(t or 0))
 if job == "" then call("HINCRBY", METER, "n_canceled", 1) end
 return "removed"

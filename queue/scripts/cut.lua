@@ -14,7 +14,8 @@
 -- Returns now in µs, calls, rows, age of the oldest and of the newest, µs to
 -- the nearest deadline or -1, rows arrived so far: all as they were before;
 -- then 1 if calls are left waiting behind the batch, then the batch: for each
--- call lane, entry, leases it lost, and its fields e and m.
+-- call lane, entry, leases it lost, its fields e and m, and the name of its body or
+-- "".
 --
 -- A call without a group is taken alone, and so is one whose worker was lost or
 -- whose instance crashed: it may be to blame. Lanes go high, normal, low; but
@@ -61,9 +62,6 @@ end
 local taken, bytes, alone, full = 0, 0, false, false
 local waited, running = { "ZREM", DUE }, { "ZADD", RUNNING }
 
--- When the last call was accepted that was taken from each lane.
-local passed = {}
-
 -- How many suspects stay where they are, and when the time for the first of them
 -- comes.
 local suspects = call("EXISTS", CRASHES) == 1
@@ -72,20 +70,20 @@ local held_back, held_until = 0, NEVER
 -- Takes a call into the batch and returns true, or false if it does not fit.
 -- What must not run, or cannot, is dropped and counts as taken.
 local function take(lane, id, fs, released)
-	local vrows, vbytes, accepted, start_by, deadline, share, job, group = plain(fs)
+	local vrows, vbytes, _, start_by, deadline, share, job, group = plain(fs)
 	local vr = tonumber(vrows) or 1
 	local state, gone = nil, false
 	if not vrows then
 		bury(lane, id, fs, UNSOUND)
 		gone = true
 	elseif tonumber(start_by) <= now or (need > 0 and tonumber(deadline) < now + need and r[lane] - vr >= most) then
-		drop(lane, id, vbytes, share)
 		gone = true
 		if job == "" or finish(job, lane, id, "expired", now, retention, fs) then call("HINCRBY", METER, "n_expired", 1) end
+		drop(lane, id, vbytes, share, fs[6])
 	elseif job ~= "" then
 		state = state_of(job, lane, id)
 		if not state or terminal(state) then
-			drop(lane, id, vbytes, share)
+			drop(lane, id, vbytes, share, fs[6])
 			gone = true
 		end
 	end
@@ -100,7 +98,7 @@ local function take(lane, id, fs, released)
 		end
 		local single = group == "" or suspect == 1
 		if alone or (taken > 0 and (single or taken + vr > most)) then return false end
-		alone, taken, bytes = single, taken + vr, bytes + #fs[2]
+		alone, taken, bytes = single, taken + vr, bytes + vbytes
 		local member = lane .. ":" .. id
 		waited[#waited + 1] = member
 		if state then
@@ -110,9 +108,9 @@ local function take(lane, id, fs, released)
 		end
 		if released then call("XCLAIM", KEYS[lane], GROUP, consumer, 0, id, "JUSTID") end
 		local at = #out
-		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5] = lane, id, suspect, fs[2], fs[4]
+		out[at + 1], out[at + 2], out[at + 3], out[at + 4], out[at + 5], out[at + 6] = lane, id, suspect, fs[2], fs[4], fs[6] or ""
 	end
-	c[lane], r[lane], passed[lane] = c[lane] - 1, r[lane] - vr, tonumber(accepted)
+	c[lane], r[lane] = c[lane] - 1, r[lane] - vr
 	if released then s[lane] = s[lane] - 1 end
 	full = alone or taken >= most or bytes >= most_bytes
 	return true
@@ -208,14 +206,12 @@ if #waited > 2 then call(unpack(waited)) end
 if #running > 2 then call(unpack(running)) end
 
 -- What is left, and since when. A lane of which nothing was taken keeps its
--- oldest. Where calls are large, it costs too much to look at the next one: it
--- was accepted after the last.
-local light = m[15] <= calls * 32768
+-- oldest.
 local set, left = { "HSET", METER, "want", 1, "until", 0 }, 0
 for lane = 1, 3 do
 	if m[lane] > 0 then
 		if c[lane] > 0 and c[lane] ~= m[lane] then
-			local t = not light and passed[lane] or head(lane, s[lane], last[lane])
+			local t = head(lane, s[lane], last[lane])
 			if t then o[lane] = t else c[lane], r[lane], s[lane] = 0, 0, 0 end
 		end
 		local at = #set

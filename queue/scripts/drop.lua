@@ -7,6 +7,10 @@
 local letter = ARGV[1]
 if letter == "" then
 	local n = call("XLEN", DEAD)
+	for _, dead in ipairs(call("XRANGE", DEAD, "-", "+")) do
+		local body = values(dead[2]).b
+		if body then call("UNLINK", BODY .. body) end
+	end
 	call("DEL", DEAD)
 	call("HSET", METER, "dead", 0)
 	return n

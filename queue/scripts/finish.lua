@@ -8,7 +8,7 @@
 -- ARGV[3]  how many calls follow, each with
 --          lane, entry, "ok", "failed" or "retry" if it failed of what may get
 --          better, with a number from 0 to 1 behind it that spreads them, rows, bytes, the caller's share or "",
---          job id or "", result of the job or ""
+--          job id or "", result of the job or "", name of its body or ""
 --
 -- Returns for each call 1, or 0 if it had ended or is not this worker's to fail.
 local consumer, retention, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -18,9 +18,9 @@ for i = 1, 6 do m[i] = tonumber(m[i] or 0) end
 local marked = call("EXISTS", CRASHES, CANCELED) > 0
 local out, calls, rows, bytes, shares = {}, 0, 0, 0, {}
 local kept, kept_bytes = {}, 0
-local running, of, waited = { "ZREM", RUNNING }, { {}, {}, {} }, {}
+local running, of, waited, bodies = { "ZREM", RUNNING }, { {}, {}, {} }, {}, { "UNLINK" }
 for i = 1, n do
-	local a = i * 8 - 4
+	local a = i * 9 - 5
 	local lane, id, ok, r, job, result = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2] == "ok", ARGV[a + 3], ARGV[a + 6], ARGV[a + 7]
 	local chance = not ok and string.match(ARGV[a + 2], "^retry (.+)$")
 	out[i] = 0
@@ -47,12 +47,13 @@ for i = 1, n do
 			call("HDEL", CRASHES, lane .. ":" .. id)
 			call("SREM", CANCELED, lane .. ":" .. id)
 		end
+		if ARGV[a + 8] ~= "" then bodies[#bodies + 1] = BODY .. ARGV[a + 8] end
 		table.insert(of[lane], i)
 	end
 end
 
 local function ended(i)
-	local a = i * 8 - 4
+	local a = i * 9 - 5
 	calls, rows, bytes = calls + 1, rows + ARGV[a + 3], bytes + ARGV[a + 4]
 	shares[ARGV[a + 5]] = (shares[ARGV[a + 5]] or 0) + 1
 end
@@ -61,16 +62,16 @@ end
 -- command does.
 local function take_off(lane, is)
 	local ack, del = { "XACK", KEYS[lane], GROUP }, { "XDEL", KEYS[lane] }
-	for k, i in ipairs(is) do ack[k + 3], del[k + 2] = ARGV[i * 8 - 3], ARGV[i * 8 - 3] end
+	for k, i in ipairs(is) do ack[k + 3], del[k + 2] = ARGV[i * 9 - 4], ARGV[i * 9 - 4] end
 	if call(unpack(ack)) == #is then
 		call(unpack(del))
 		for _, i in ipairs(is) do ended(i) end
 		return
 	end
 	for _, i in ipairs(is) do
-		if call("XDEL", KEYS[lane], ARGV[i * 8 - 3]) == 1 then
+		if call("XDEL", KEYS[lane], ARGV[i * 9 - 4]) == 1 then
 			ended(i)
-		elseif ARGV[i * 8 + 2] == "" then
+		elseif ARGV[i * 9 + 1] == "" then
 			out[i] = 0
 		end
 	end
@@ -81,6 +82,7 @@ for lane = 1, 3 do
 	if waited[lane] then refresh(lane) end
 end
 if #running > 2 then call(unpack(running)) end
+if #bodies > 1 then call(unpack(bodies)) end
 keep(kept, kept_bytes)
 if calls > 0 then
 	give_back(shares)

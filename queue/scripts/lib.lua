@@ -6,10 +6,11 @@
 -- KEYS[11]   beats       KEYS[12] callers           KEYS[13] canceled
 -- KEYS[14]   jobs        KEYS[15] kept              KEYS[16] later
 -- KEYS[17]   errands     KEYS[18] what the keys of job records begin with
+-- KEYS[19]   what the keys of bodies begin with, see body.go
 --
 -- The meter's fields, kept by every step that changes what waits. A call waits
 -- while it is undelivered or owned by the consumer "released".
---   bytes            of all entries, waiting and in flight
+--   bytes            of all entries and their bodies, waiting and in flight
 --   c<lane> r<lane>  calls and rows that wait
 --   o<lane>          when the oldest of them was accepted
 --   s<lane>          how many of them are owned by "released"
@@ -30,13 +31,17 @@
 --   audit            how far the audit of jobs has come
 --   n_<event>        calls accepted, finished, expired, canceled, buried so far
 local GROUP, RELEASED = "workers", "released"
-local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELED, JOBS, KEPT, LATER, ERRANDS, JOB =
-	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18]
+local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELED, JOBS, KEPT, LATER, ERRANDS, JOB, BODY =
+	KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18], KEYS[19]
 local call = redis.call
 
 -- How long the record of a job is kept at least whose end somebody is to be told,
 -- in ms.
 local HOOK_RETENTION = 86400000
+
+-- How long after its call's deadline the body of an entry is dropped if nobody has,
+-- in ms.
+local BODY_MARGIN = 3600000
 
 -- How many dead letters are kept, and how many bytes of them.
 local DEAD_CALLS, DEAD_BYTES = 10000, 67108864
@@ -58,12 +63,14 @@ end
 
 -- What scripts see of an entry without decoding its envelope, as text: rows,
 -- bytes, accepted, when execution must have begun, deadline, the caller's share
--- or "", job id or "", group; nil if it is not as accept writes it.
+-- or "", job id or "", group; nil if it is not as accept writes it. The name of its
+-- body, if it has one, is fs[6].
 local UNSOUND = "fields are missing or contradict each other"
 local function plain(fs)
-	if #fs ~= 4 or fs[1] ~= "e" or fs[3] ~= "m" then return nil end
+	if fs[1] ~= "e" or fs[3] ~= "m" or (#fs ~= 4 and (#fs ~= 6 or fs[5] ~= "b")) then return nil end
 	local r, b, t, s, d, c, j, g = string.match(fs[4], "^(%d+) (%d+) (%d+) (%d+) (%d+) (%S*) (%S*) (.*)$")
-	if not r or #r > 9 or #t > 16 or #s > 16 or #d > 16 or tonumber(r) < 1 or tonumber(b) ~= #fs[2] then return nil end
+	if not r or #r > 9 or #t > 16 or #s > 16 or #d > 16 or tonumber(r) < 1 then return nil end
+	if tonumber(b) < #fs[2] or (not fs[6] and tonumber(b) > #fs[2]) then return nil end
 	return r, b, t, s, d, c, j, g
 end
 
@@ -99,9 +106,17 @@ local function give_back(shares)
 	end
 end
 
--- Takes an entry off its stream. What it counts for is given back only if it
--- was there.
-local function drop(lane, id, bytes, share)
+-- Has a body, if there is one, under another name too, for so many ms or until it
+-- is dropped. Returns its bytes, 0 for none.
+local function copy_body(from, to, ms)
+	if not from or call("COPY", BODY .. from, BODY .. to, "REPLACE") == 0 then return 0 end
+	if ms then call("PEXPIRE", BODY .. to, int(ms)) else call("PERSIST", BODY .. to) end
+	return call("STRLEN", BODY .. to)
+end
+
+-- Takes an entry off its stream, with its body if it has one. What it counts for is
+-- given back only if it was there.
+local function drop(lane, id, bytes, share, body)
 	local member = lane .. ":" .. id
 	call("XACK", KEYS[lane], GROUP, id)
 	if call("XDEL", KEYS[lane], id) == 1 then
@@ -114,13 +129,20 @@ local function drop(lane, id, bytes, share)
 	call("ZREM", RUNNING, member)
 	call("HDEL", CRASHES, member)
 	call("SREM", CANCELED, member)
+	if body then call("UNLINK", BODY .. body) end
 end
 
 -- Drops a dead letter, as XRANGE answers it, and returns the bytes of those that
 -- are left.
 local function discard(letter)
+	local v = values(letter[2])
+	local bytes = #(v.e or "")
+	if v.b then
+		bytes = bytes + call("STRLEN", BODY .. v.b)
+		call("UNLINK", BODY .. v.b)
+	end
 	call("XDEL", DEAD, letter[1])
-	return call("HINCRBY", METER, "dead", 0 - #(values(letter[2]).e or ""))
+	return call("HINCRBY", METER, "dead", 0 - bytes)
 end
 
 -- Gives up an entry: it leaves its lane and is kept as a dead letter, for as
@@ -128,10 +150,17 @@ end
 local function bury(lane, id, fs, reason)
 	local v, _, b, _, _, _, c = values(fs), plain(fs)
 	local e = v.e or ""
-	call("XADD", DEAD, "*", "reason", reason, "lane", lane, "entry", id, "e", e, "m", v.m or "")
-	drop(lane, id, b or 0, c or "")
+	local letter = { "XADD", DEAD, "*", "reason", reason, "lane", lane, "entry", id, "e", e, "m", v.m or "" }
+	local apart = 0
+	if v.b then
+		local name = "dead~" .. lane .. "~" .. id
+		apart = copy_body(v.b, name)
+		letter[14], letter[15] = "b", name
+	end
+	call(unpack(letter))
+	drop(lane, id, b or 0, c or "", v.b)
 	call("HINCRBY", METER, "n_buried", 1)
-	local kept = call("HINCRBY", METER, "dead", #e)
+	local kept = call("HINCRBY", METER, "dead", #e + apart)
 	while kept > DEAD_BYTES or call("XLEN", DEAD) > DEAD_CALLS do
 		local first = call("XRANGE", DEAD, "-", "+", "COUNT", 1)[1]
 		if not first then break end
@@ -203,8 +232,15 @@ local function finish_one(id, lane, entry, state, now, retention, fs, result, me
 	local v = call("HMGET", key, "state", "lane", "entry", "hook", "events", "hooks")
 	local was = v[3] == entry and v[2] == tostring(lane) and v[1] or nil
 	if not was or terminal(was) then return false end
-	local e = fs and state ~= "succeeded" and fs[2] or ""
-	local size = #e + #(result or "")
+	local e, apart = fs and state ~= "succeeded" and fs[2] or "", 0
+	if e ~= "" then
+		apart = copy_body(fs[6], id)
+	elseif entry == "" then
+		-- It was to be queued later, and its record has what that takes.
+		local c = call("HMGET", key, "call", "body")
+		e, apart = c[1] or "", tonumber(c[2] or 0)
+	end
+	local size = #e + apart + #(result or "")
 	local set = { "HSET", key, "state", state, "finished", int(now), "size", size, "expires", 0 }
 	if v[4] and (v[5] == "" or string.find("," .. v[5] .. ",", "," .. state .. ",", 1, true)) then
 		local n = int(tonumber(v[6] or 0) + 1)
@@ -217,12 +253,14 @@ local function finish_one(id, lane, entry, state, now, retention, fs, result, me
 	local expires = int(now + retention * 1000)
 	set[10] = expires
 	if result then set[#set + 1], set[#set + 2] = "result", result end
-	if e ~= "" then
+	if fs and e ~= "" then
 		local at = #set
 		set[at + 1], set[at + 2], set[at + 3], set[at + 4] = "call", e, "group", (select(8, plain(fs))) or ""
+		if apart > 0 then set[at + 5], set[at + 6] = "body", int(apart) end
 	end
 	call(unpack(set))
 	call("PEXPIRE", key, retention)
+	if apart > 0 then call("PEXPIRE", BODY .. id, retention) end
 	members[#members + 1] = expires
 	members[#members + 1] = size .. ":" .. id
 	return size
@@ -237,14 +275,21 @@ local function finish(id, lane, entry, state, now, retention, fs, result)
 end
 
 -- Gives a job an entry at the end of a lane, as accept does for many at once, and
--- returns what its record is to say of that.
-local function enqueue(lane, job, e, rows, group, now, start_by, deadline)
-	local id = call("XADD", KEYS[lane], "*", "e", e, "m",
-		table.concat({ rows, int(#e), int(now), int(start_by), int(deadline), "", job, group }, " "))
+-- returns what its record is to say of that. body is the name of its body, of so
+-- many bytes, or nil.
+local function enqueue(lane, job, e, rows, group, now, start_by, deadline, body, apart)
+	local bytes = #e + apart
+	local add = { "XADD", KEYS[lane], "*", "e", e, "m",
+		table.concat({ rows, int(bytes), int(now), int(start_by), int(deadline), "", job, group }, " ") }
+	if body then
+		add[8], add[9] = "b", body
+		call("PEXPIRE", BODY .. body, int((deadline - now) / 1000) + BODY_MARGIN)
+	end
+	local id = call(unpack(add))
 	call("ZADD", DUE, int(start_by), lane .. ":" .. id)
 	if tonumber(call("HGET", METER, "c" .. lane) or 0) <= 0 then call("HSET", METER, "o" .. lane, int(now)) end
 	waits(lane, 1, rows, 0)
-	call("HINCRBY", METER, "bytes", #e)
+	call("HINCRBY", METER, "bytes", int(bytes))
 	call("HINCRBY", METER, "arrived", rows)
 	call("HSET", METER, "newest", int(now))
 	return "lane", lane, "entry", id, "start_by", int(start_by), "deadline", int(deadline),
@@ -253,9 +298,9 @@ end
 
 -- Takes a call off its lane that waits there; who is its owner, if it has one.
 -- What was the oldest of the lane is to be refreshed then.
-local function withdraw(lane, id, who, rows, bytes, share)
+local function withdraw(lane, id, who, rows, bytes, share, body)
 	waits(lane, -1, 0 - rows, who and -1 or 0)
-	drop(lane, id, bytes, share)
+	drop(lane, id, bytes, share, body)
 end
 
 -- Gives a delivered call back. It waits again, at its old place, and true is
@@ -275,7 +320,7 @@ local function release(lane, id, fs, now, retention)
 		state = "expired"
 	end
 	if terminal(state) then
-		drop(lane, id, b, c)
+		drop(lane, id, b, c, fs[6])
 		return false
 	end
 	call("XCLAIM", KEYS[lane], GROUP, RELEASED, 0, id, "JUSTID")
@@ -329,11 +374,12 @@ local function try_again(job, lane, id, fs, now, result, chance)
 	local attempt = v[4] + 1
 	local at = now + math.min(v[2] * 2 ^ v[5], v[3]) * (0.8 + 0.4 * chance)
 	local _, _, t, s, dl, _, _, group = plain(fs)
-	local e = with_attempt(fs[2], attempt)
+	local e, apart = with_attempt(fs[2], attempt), copy_body(fs[6], job)
+	if apart > 0 then call("HSET", key, "body", int(apart)) end
 	call("HSET", key, "state", "queued", "entry", "", "started", 0, "run_at", int(at), "attempt", int(attempt),
 		"retries", int(v[1] - 1), "tried", int(v[5] + 1), "try:" .. int(v[5] + 1), int(now) .. " " .. result,
 		"begin", int(s - t), "timeout", int(dl - t), "call", e, "group", group)
-	put_later(job, attempt, at, now, #e)
+	put_later(job, attempt, at, now, #e + apart)
 	return true
 end
 
@@ -342,11 +388,12 @@ end
 local function give_up(lane, id, fs, now, retention, result, reason)
 	local _, b, _, _, _, c, job = plain(fs)
 	if job ~= "" and try_again(job, lane, id, fs, now, result, now % 1000 / 1000) then
-		drop(lane, id, b, c)
+		drop(lane, id, b, c, fs[6])
 		return nil
 	end
+	local told = job == "" or finish(job, lane, id, "failed", now, retention, fs, result)
 	bury(lane, id, fs, reason)
-	return (job == "" or finish(job, lane, id, "failed", now, retention, fs, result)) and fs[2] or nil
+	return told and fs[2] or nil
 end
 
 -- Marks of a call that may be to blame for a crash: crashes in company, crashes

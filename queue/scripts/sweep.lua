@@ -33,8 +33,8 @@ for _, member in ipairs(overdue(DUE)) do
 	local who = r and owner(lane, id)
 	call("ZREM", DUE, member)
 	if r and (not who or who == RELEASED) then
-		withdraw(lane, id, who, r, b, c)
 		if j == "" or finish(j, lane, id, "expired", now, retention, fs) then expired = expired + 1 end
+		withdraw(lane, id, who, r, b, c, fs[6])
 		oldest[lane] = math.min(oldest[lane] or now, t)
 		seen_bytes = seen_bytes + b
 		if seen_bytes > BYTES then
@@ -69,14 +69,18 @@ if #old == LIMIT then out[1] = 1 end
 -- Jobs whose time has come: each gets an entry at the end of its lane.
 local function queue_now(job)
 	local key = JOB .. job
-	local v = call("HMGET", key, "state", "entry", "call", "group", "rows", "asked", "begin", "timeout")
+	local v = call("HMGET", key, "state", "entry", "call", "group", "rows", "asked", "begin", "timeout", "body")
 	if v[1] ~= "queued" or v[2] ~= "" or not v[3] then
 		call("ZREM", LATER, job)
 		return
 	end
-	take_from_later(job, #v[3])
-	call("HDEL", key, "call", "group", "begin", "timeout", "run_at")
-	call("HSET", key, enqueue(tonumber(v[6]), job, v[3], v[5], v[4], now, now + v[7], now + v[8]))
+	local apart = tonumber(v[9] or 0)
+	take_from_later(job, #v[3] + apart)
+	local body = v[9] and job .. "~" .. int(now)
+	copy_body(body and job, body)
+	call("UNLINK", BODY .. job)
+	call("HDEL", key, "call", "group", "begin", "timeout", "run_at", "body")
+	call("HSET", key, enqueue(tonumber(v[6]), job, v[3], v[5], v[4], now, now + v[7], now + v[8], body, apart))
 	seen_bytes = seen_bytes + #v[3]
 end
 

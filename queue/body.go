@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ekiben/ekiben/tensor"
+)
+
+// Large inputs are no part of their envelope: they are its body, a string under a
+// key of its own. Scripts check, copy and drop bodies and never see them, because
+// Lua hashes every byte that it is given, 1 ms for 600 KB.
+//
+// A gateway stages a body under a name that nobody else has, in one round trip with
+// the script that accepts its call; if that does not happen it expires. From then on
+// whoever keeps the call has a body: the entry under the name in its field b, the
+// record of a job that may be run again under the job's id, and a dead letter under
+// the name in its field b. Each is dropped with who has it.
+//
+//	bytes of a body: inputs, see tensor.AppendNamed
+
+// stagedFor is how long a body is kept whose call was not accepted.
+const stagedFor = time.Minute
+
+// errNoBody means that a body is not there any more: a foreign hand dropped it, or
+// Redis took none.
+var errNoBody = errors.New("the inputs are not in redis")
+
+// body is one on its way to Redis. None is the zero body.
+type body struct {
+	name  string
+	bytes []byte
+}
+
+// newBody makes a body of a call's inputs.
+func newBody(inputs []tensor.Named) body {
+	return body{rand.Text(), tensor.AppendNamed(make([]byte, 0, tensor.NamedSize(inputs)), inputs)}
+}
+
+// stage is the command that stores it, none for none.
+func (b body) stage(k keys, runner string) []evaluation {
+	if b.name == "" {
+		return nil
+	}
+	return []evaluation{{args: []any{"SET", k.body(runner, b.name), b.bytes, "PX", stagedFor.Milliseconds()}}}
+}
+
+// bodies reads the bodies of a runner by their names, in one round trip at most; nil
+// for the name "", and for what is not there.
+func (q *Queue) bodies(ctx context.Context, runner string, names []string) ([][]byte, error) {
+	pipe := q.redis.Pipeline()
+	reads := make([]*redis.StringCmd, len(names))
+	for i, name := range names {
+		if name != "" {
+			reads[i] = pipe.Get(ctx, q.keys.body(runner, name))
+		}
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	found := make([][]byte, len(names))
+	for i, read := range reads {
+		if read == nil {
+			continue
+		}
+		s, err := read.Result()
+		switch {
+		case err == nil:
+			found[i] = bytesOf(s)
+		case !errors.Is(err, redis.Nil):
+			return nil, unavailable("read inputs of calls of "+runner, err)
+		}
+	}
+	return found, nil
+}
+
+// fetchInputs gives a call the inputs that are apart under a name.
+func (q *Queue) fetchInputs(ctx context.Context, runner, name string, c *Call) error {
+	found, err := q.bodies(ctx, runner, []string{name})
+	if err != nil {
+		return err
+	}
+	return c.take(found[0])
+}
+
+// take gives a call its inputs, if they were kept apart.
+func (c *Call) take(body []byte) error {
+	if !c.apart {
+		return nil
+	}
+	if body == nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, errNoBody)
+	}
+	var err error
+	c.Inputs, err = decodeInputs(body)
+	return err
+}
+
+// bytesOf are the bytes of what came from Redis. They must not be written to.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
