@@ -66,21 +66,18 @@ func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) error {
 		return err
 	}
 	var evs []evaluation
-	for _, t := range batch {
-		evs = append(evs, t.body.stage(p.queue.keys, t.call.Runner)...)
-	}
-	staged := len(evs)
 	for _, d := range doors {
-		evs = append(evs, p.acceptance(d, through[d]))
+		evs = append(evs, p.acceptance(d, through[d])...)
 	}
 	results := p.queue.scripts.runEach(ctx, evs)
-	unstaged := firstError(results[:staged])
 	var lost error
-	for i, r := range results[staged:] {
-		p.tell(through[doors[i]], r, unstaged)
-		if isConnection(r.err) {
-			lost = r.err
+	for _, d := range doors {
+		n := steps(through[d])
+		p.tell(through[d], results[:n])
+		if err := results[n-1].err; isConnection(err) {
+			lost = err
 		}
+		results = results[n:]
 	}
 	return lost
 }
@@ -95,7 +92,8 @@ func refuse(ts []*ticket, err error) {
 	}
 }
 
-func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
+// acceptance stages the bodies of calls and accepts them all, in so many steps.
+func (p *Producer) acceptance(d door, ts []*ticket) []evaluation {
 	ttl := int64(0)
 	if d.admission.NeedWorker {
 		ttl = p.queue.config.WorkerTTL.Milliseconds()
@@ -103,7 +101,9 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 	args := make([]any, 0, 8+11*len(ts))
 	args = append(args, d.lane, d.admission.MaxCalls, d.admission.MaxBytes, ttl, int64(d.admission.CallerShare*1e6),
 		d.admission.RowTime.Nanoseconds(), p.queue.config.MaxResultBytes, len(ts))
+	evs := make([]evaluation, 0, 1+len(ts))
 	for _, t := range ts {
+		evs = append(evs, t.body.stage(p.queue.keys, d.runner)...)
 		job := ""
 		if t.call.job {
 			job = t.call.ID
@@ -111,12 +111,24 @@ func (p *Producer) acceptance(d door, ts []*ticket) evaluation {
 		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, t.size(),
 			t.call.begin().Microseconds(), t.call.Timeout.Microseconds(), t.call.Method, callerKey(t.call.Caller), special(t.call), t.body.name)
 	}
-	return evaluation{&p.queue.scripts.accept, p.queue.keys.shardKeys(d.runner), args}
+	return append(evs, evaluation{&p.queue.scripts.accept, p.queue.keys.shardKeys(d.runner), args})
 }
 
-// tell tells tickets what became of them. Awaited calls that were accepted hear
-// nothing before their reply. unstaged is why bodies may not be there.
-func (p *Producer) tell(ts []*ticket, r result, unstaged error) {
+func steps(ts []*ticket) int {
+	n := 1
+	for _, t := range ts {
+		if t.body.name != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// tell tells tickets what became of them, by the results of their acceptance. Awaited
+// calls that were accepted hear nothing before their reply.
+func (p *Producer) tell(ts []*ticket, results []result) {
+	last := len(results) - 1
+	r, unstaged := results[last], firstError(results[:last])
 	if r.err != nil {
 		refuse(ts, r.err)
 		return

@@ -71,7 +71,7 @@ func one(q *Queue, client redis.Scripter) func(*Call) error {
 		if err != nil {
 			return err
 		}
-		ev := p.acceptance(door{c.Runner, c.Lane.number(), c.Admission}, []*ticket{t})
+		ev := p.acceptance(door{c.Runner, c.Lane.number(), c.Admission}, []*ticket{t})[0]
 		v, err := client.EvalSha(context.Background(), ev.script.flaggedSHA, ev.keys, ev.args...).Result()
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
 			if err = q.scripts.load(context.Background()); err != nil {
@@ -79,7 +79,7 @@ func one(q *Queue, client redis.Scripter) func(*Call) error {
 			}
 			v, err = client.EvalSha(context.Background(), ev.script.flaggedSHA, ev.keys, ev.args...).Result()
 		}
-		p.tell([]*ticket{t}, result{v, err}, nil)
+		p.tell([]*ticket{t}, []result{{v, err}})
 		return (<-t.done).err
 	}
 }

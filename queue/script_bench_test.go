@@ -55,8 +55,8 @@ func benchScripts(b *testing.B, size, batch int) {
 					}
 					ts = append(ts, t)
 				}
-				if r := q.scripts.runEach(ctx, []evaluation{p.acceptance(door{"bench", laneNormal, ts[0].call.Admission}, ts)}); r[0].err != nil {
-					b.Fatal(r[0].err)
+				if err := firstError(q.scripts.runEach(ctx, p.acceptance(door{"bench", laneNormal, ts[0].call.Admission}, ts))); err != nil {
+					b.Fatal(err)
 				}
 			}
 		})
