@@ -151,7 +151,9 @@ func (c *cluster) stats(ctx context.Context) (queue.Stats, error) {
 }
 
 // pendingScript counts what is delivered and not acknowledged, timelessScript
-// the records of jobs that will never go away.
+// the records of jobs that will never go away, and unownedScript the inputs that no
+// record of a job and no dead letter has, but for those of gateways that died before
+// their call was accepted.
 const (
 	pendingScript = `local n = 0
 for _, k in ipairs(redis.call("KEYS", "*:calls:*")) do
@@ -162,6 +164,20 @@ return n`
 	timelessScript = `local n = 0
 for _, k in ipairs(redis.call("KEYS", "*:job:*")) do
 	if redis.call("PTTL", k) < 0 then n = n + 1 end
+end
+return n`
+	unownedScript = `local n, owned = 0, {}
+for _, k in ipairs(redis.call("KEYS", "*:dead")) do
+	for _, letter in ipairs(redis.call("XRANGE", k, "-", "+")) do
+		for i = 1, #letter[2], 2 do
+			if letter[2][i] == "b" then owned[letter[2][i + 1]] = true end
+		end
+	end
+end
+for _, k in ipairs(redis.call("KEYS", "*:body:*")) do
+	local shard, name = string.match(k, "^(.-}):body:(.*)$")
+	local left = redis.call("PTTL", k)
+	if not owned[name] and redis.call("HEXISTS", shard .. ":job:" .. name, "body") == 0 and (left < 0 or left > 60000) then n = n + 1 end
 end
 return n`
 )

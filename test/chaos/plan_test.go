@@ -32,6 +32,9 @@ var harmless = mix{jobs: 0.5, fail: 0.02, short: 0.03, cancel: 0.03, work: 200 *
 // slowPath are jobs that need what takes a job.
 var slowPath = mix{jobs: 1, fail: 0.02, cancel: 0.03, work: 20 * time.Millisecond, delayed: 1. / 3, again: 1. / 3, told: 1. / 3}
 
+// Every tenth call is so large that its input is kept beside the queue.
+const largeEvery, largePadding = 10, 20 << 10
+
 // planner draws calls, one after the other.
 type planner struct {
 	rand  *rand.Rand
@@ -45,6 +48,9 @@ func (p *planner) draw() (int, history.Plan) {
 	n := p.next
 	p.next++
 	o := order.Order{Call: n, Do: order.Answer, Value: p.rand.Uint64(), Sleep: time.Duration(p.rand.Int64N(int64(p.mix.work) + 1)).Truncate(time.Microsecond)}
+	if n%largeEvery == 0 {
+		o.Padding = largePadding
+	}
 	if p.mix.even {
 		o.Sleep = p.mix.work
 	}

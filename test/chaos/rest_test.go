@@ -40,8 +40,8 @@ func (c *cluster) final(l *load, events []history.Event) history.Final {
 			return false
 		}
 		f.Accepted, f.Depth, f.Waiting, f.Bytes = int(s.Accepted), s.Depth, s.Waiting+s.WaitingRows, int(s.Bytes)
-		f.Pending, f.Timeless = c.ask(pendingScript), c.ask(timelessScript)
-		return f.Depth == 0 && f.Waiting == 0 && f.Bytes == 0 && f.Pending == 0 && f.Timeless == 0
+		f.Pending, f.Timeless, f.Unowned = c.ask(pendingScript), c.ask(timelessScript), c.ask(unownedScript)
+		return f.Depth == 0 && f.Waiting == 0 && f.Bytes == 0 && f.Pending == 0 && f.Timeless == 0 && f.Unowned == 0
 	})
 	if c.receiver != nil {
 		c.receiver.calmDown()

@@ -166,6 +166,7 @@ func TestViolationsAreFound(t *testing.T) {
 		{"a call stays counted", "I9", call, func(_ *[]history.Event, f *history.Final) { f.Waiting = 1 }},
 		{"an entry stays pending", "I9", call, func(_ *[]history.Event, f *history.Final) { f.Pending = 1 }},
 		{"a record never goes away", "I9", call, func(_ *[]history.Event, f *history.Final) { f.Timeless = 1 }},
+		{"inputs stay that nobody has", "I9", call, func(_ *[]history.Event, f *history.Final) { f.Unowned = 1 }},
 		{"Redis grows", "I10", call, func(_ *[]history.Event, f *history.Final) { f.Memory, f.MemoryBound = 2, 1 }},
 		{"goroutines stay", "I12", call, func(_ *[]history.Event, f *history.Final) { f.Leaks = []string{"one stays"} }},
 	} {

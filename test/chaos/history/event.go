@@ -185,9 +185,9 @@ type Final struct {
 	// not known.
 	Accepted int
 
-	// What is left in the queue: calls, waiting ones, bytes, pending entries, and
-	// records of jobs that will never go away.
-	Depth, Waiting, Bytes, Pending, Timeless int
+	// What is left in the queue: calls, waiting ones, bytes, pending entries, records
+	// of jobs that will never go away, and inputs that nobody has.
+	Depth, Waiting, Bytes, Pending, Timeless, Unowned int
 
 	// Memory is the most that Redis used, in bytes, MemoryBound what it may; 0 for
 	// no bound.

@@ -205,9 +205,9 @@ func (k *checker) acceptsAddUp(calls []*call, events []Event, final Final) {
 
 // isAtRest is I9, I10 and I12.
 func (k *checker) isAtRest(f Final) {
-	if f.Depth != 0 || f.Waiting != 0 || f.Bytes != 0 || f.Pending != 0 || f.Timeless != 0 {
-		k.violated("I9", "at rest there are depth %d, waiting %d, bytes %d, pending %d, and %d records without an end",
-			f.Depth, f.Waiting, f.Bytes, f.Pending, f.Timeless)
+	if f.Depth != 0 || f.Waiting != 0 || f.Bytes != 0 || f.Pending != 0 || f.Timeless != 0 || f.Unowned != 0 {
+		k.violated("I9", "at rest there are depth %d, waiting %d, bytes %d, pending %d, %d records without an end, and inputs of %d calls that nobody has",
+			f.Depth, f.Waiting, f.Bytes, f.Pending, f.Timeless, f.Unowned)
 	}
 	if f.MemoryBound > 0 && f.Memory > f.MemoryBound {
 		k.violated("I10", "Redis used %d bytes, want at most %d", f.Memory, f.MemoryBound)

@@ -49,18 +49,22 @@ type Order struct {
 
 	// Fails is how many executions of [Again] fail; 0 for all others.
 	Fails int
+
+	// Padding is how many bytes of no meaning follow, which make an input large.
+	Padding int
 }
 
 // ErrMalformed means that something is not an order, or not a line.
 var ErrMalformed = errors.New("malformed")
 
-// String is the row: "<call> <do> <sleep in µs> <value>". Again is "again:<fails>".
+// String is the row: "<call> <do> <sleep in µs> <value>", with the padding behind it as
+// dots. Again is "again:<fails>".
 func (o Order) String() string {
 	do := string(o.Do)
 	if o.Do == Again {
 		do += ":" + strconv.Itoa(o.Fails)
 	}
-	return fmt.Sprintf("%d %s %d %d", o.Call, do, o.Sleep.Microseconds(), o.Value)
+	return fmt.Sprintf("%d %s %d %d%s", o.Call, do, o.Sleep.Microseconds(), o.Value, strings.Repeat(".", o.Padding))
 }
 
 // Answer is what a row is to be answered with. It depends on all that the row
@@ -73,7 +77,8 @@ func (o Order) Answer() string {
 
 // Parse reads what [Order.String] wrote.
 func Parse(row string) (Order, error) {
-	fields := strings.Split(row, " ")
+	sense := strings.TrimRight(row, ".")
+	fields := strings.Split(sense, " ")
 	if len(fields) != 4 {
 		return Order{}, fmt.Errorf("%w: order %q", ErrMalformed, row)
 	}
@@ -81,7 +86,7 @@ func Parse(row string) (Order, error) {
 	micros, err2 := strconv.ParseInt(fields[2], 10, 32)
 	value, err3 := strconv.ParseUint(fields[3], 10, 64)
 	do, fails, counted := strings.Cut(fields[1], ":")
-	o := Order{Call: call, Do: Do(do), Sleep: time.Duration(micros) * time.Microsecond, Value: value}
+	o := Order{Call: call, Do: Do(do), Sleep: time.Duration(micros) * time.Microsecond, Value: value, Padding: len(row) - len(sense)}
 	var err4 error
 	if counted {
 		o.Fails, err4 = strconv.Atoi(fails)

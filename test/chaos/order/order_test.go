@@ -18,7 +18,7 @@ func TestOrdersSurviveTheirWay(t *testing.T) {
 			Call:  rapid.IntRange(0, 1e9).Draw(t, "call"),
 			Do:    rapid.SampledFrom([]order.Do{order.Answer, order.Fail, order.Stale, order.Poison}).Draw(t, "do"),
 			Sleep: time.Duration(rapid.IntRange(0, 1e9).Draw(t, "sleep")) * time.Microsecond,
-			Value: rapid.Uint64().Draw(t, "value"),
+			Value: rapid.Uint64().Draw(t, "value"), Padding: rapid.IntRange(0, 100).Draw(t, "padding"),
 		}
 		if rapid.Bool().Draw(t, "again") {
 			o.Do, o.Fails = order.Again, rapid.IntRange(0, 9).Draw(t, "fails")
