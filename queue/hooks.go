@@ -11,6 +11,9 @@ import (
 type Hook struct {
 	Webhook
 
+	// N is that of the errand which is to deliver it, the last that was written;
+	// earlier ones have nothing to do any more.
+	N     int
 	State HookState
 	// Deliveries is how many were tried since the job ended, or since it was told
 	// again that it had; Status and Answer are what came of the last:
@@ -46,7 +49,7 @@ func (q *Queue) Hook(ctx context.Context, id string) (Hook, error) {
 		return Hook{}, err
 	}
 	v, err := q.redis.HMGet(ctx, q.keys.job(runner, id), fieldState, "hook", "events", "hook_state", "deliveries",
-		"hook_status", "hook_answer", "hook_at").Result()
+		"hook_status", "hook_answer", "hook_at", "hooks").Result()
 	if err != nil {
 		return Hook{}, unavailable("read the webhook of job "+id, err)
 	}
@@ -55,7 +58,7 @@ func (q *Queue) Hook(ctx context.Context, id string) (Hook, error) {
 	}
 	h := Hook{
 		Webhook: Webhook{URL: text(v[1])}, State: HookState(text(v[3])), Deliveries: int(number(v[4])),
-		Status: int(number(v[5])), Answer: text(v[6]), At: at(v[7]),
+		Status: int(number(v[5])), Answer: text(v[6]), At: at(v[7]), N: int(number(v[8])),
 	}
 	if events := text(v[2]); events != "" {
 		for e := range strings.SplitSeq(events, ",") {
@@ -65,10 +68,11 @@ func (q *Queue) Hook(ctx context.Context, id string) (Hook, error) {
 	return h, nil
 }
 
-// NoteHook writes down what came of a delivery: state, deliveries, status and
-// answer. It returns [ErrUnknownJob] if the record is not there any more.
+// NoteHook writes down what came of a delivery of the errand N: state, deliveries,
+// status and answer. It returns [ErrUnknownJob] if the record is not there any more,
+// or does not wait for that errand.
 func (q *Queue) NoteHook(ctx context.Context, id string, h Hook) error {
-	return q.errandOf(ctx, id, ErrUnknownJob, "note", id, string(h.State), h.Deliveries, h.Status, h.Answer)
+	return q.errandOf(ctx, id, ErrUnknownJob, "note", id, h.N, string(h.State), h.Deliveries, h.Status, h.Answer)
 }
 
 // Redeliver has the webhook of an ended job delivered again. It returns

@@ -111,7 +111,6 @@ type record struct {
 	reply queue.Reply
 	tries []queue.Try
 	hook  queue.Hook
-	told  int // errands for the hook so far
 
 	// call is what may be queued again; its input is kept unless it succeeded.
 	call queue.Call

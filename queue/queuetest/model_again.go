@@ -81,7 +81,8 @@ func (m *Model) again(old *record, call queue.Call, a queue.Admission) (queue.Jo
 		ID: call.ID, Runner: call.Runner, Method: call.Method, Lane: call.Lane, Rows: call.Rows, Attempt: call.Attempt,
 	}}
 	if old != nil {
-		r.RetriesLeft, r.tries, r.hook, r.told = old.RetriesLeft, old.tries, old.hook, old.told
+		r.RetriesLeft, r.tries = old.RetriesLeft, old.tries
+		r.hook = queue.Hook{Webhook: old.hook.Webhook, N: old.hook.N}
 	}
 	m.jobs[call.ID], e.job = r, r
 	r.Created = at(e.accepted)

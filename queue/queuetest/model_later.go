@@ -87,9 +87,9 @@ func (m *Model) tell(r *record) {
 // tellAgain writes down that somebody is to be told now.
 func (m *Model) tellAgain(r *record) {
 	r.hook.State, r.hook.Deliveries = queue.HookPending, 0
-	r.told++
+	r.hook.N++
 	s := m.shelf(r.Runner)
-	s.errands = append(s.errands, queue.Errand{Kind: queue.ErrandWebhook, Runner: r.Runner, Job: r.ID, N: r.told, At: at(now())})
+	s.errands = append(s.errands, queue.Errand{Kind: queue.ErrandWebhook, Runner: r.Runner, Job: r.ID, N: r.hook.N, At: at(now())})
 }
 
 // Errands is [queue.Queue.Errands].
@@ -129,7 +129,7 @@ func (m *Model) NoteHook(_ context.Context, id string, h queue.Hook) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.job(id)
-	if r == nil {
+	if r == nil || r.hook.N != h.N || r.hook.State != queue.HookPending {
 		return fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
 	}
 	h.Webhook, h.At = r.hook.Webhook, at(now())

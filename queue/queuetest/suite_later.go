@@ -239,7 +239,7 @@ var hookedTests = []test{
 				s.t.Error(err)
 			}
 		}
-		note := queue.Hook{State: queue.HookFailed, Deliveries: 3, Status: 500, Answer: "no\nthanks"}
+		note := queue.Hook{N: 1, State: queue.HookFailed, Deliveries: 3, Status: 500, Answer: "no\nthanks"}
 		if err := s.NoteHook(s.t.Context(), id, note); err != nil {
 			s.t.Error(err)
 		}
@@ -247,9 +247,11 @@ var hookedTests = []test{
 		if h.State != note.State || h.Deliveries != 3 || h.Status != 500 || h.Answer != note.Answer || h.At.IsZero() || h.URL == "" {
 			s.t.Errorf("Hook() = %+v, want %+v", h, note)
 		}
+		wantErr(s.t, "NoteHook() again", s.NoteHook(s.t.Context(), id, queue.Hook{N: 1, State: queue.HookDelivered}), queue.ErrUnknownJob)
 		if err := s.Redeliver(s.t.Context(), id); err != nil {
 			s.t.Error(err)
 		}
+		wantErr(s.t, "NoteHook() of the first errand", s.NoteHook(s.t.Context(), id, note), queue.ErrUnknownJob)
 		es := must(s.Errands(s.t.Context(), runner, 10))(s.t)
 		if len(es) != 1 || es[0].N != 2 {
 			s.t.Errorf("Errands() = %+v, want a second one", es)
@@ -258,5 +260,38 @@ var hookedTests = []test{
 		other := s.submit(of("b", 1))[0]
 		s.drain(s.consumer("w"), 8)
 		wantErr(s.t, "Redeliver() without a webhook", s.Redeliver(s.t.Context(), other), queue.ErrNotDone)
+	}},
+	{"who is told of a failure is not told of the run after it that was not asked about", func(s *scene) {
+		id := s.submit(hooked("a", queue.Failed))[0]
+		w := s.consumer("w")
+		s.finish(w, fail(s.cut(w, 8).Deliveries))
+		note := queue.Hook{N: 1, State: queue.HookPending, Deliveries: 1, Status: 500, Answer: "no"}
+		if err := s.NoteHook(s.t.Context(), id, note); err != nil {
+			s.t.Error(err)
+		}
+		s.retry(id)
+		h := must(s.Hook(s.t.Context(), id))(s.t)
+		if h.State != "" || h.Deliveries != 0 || h.Status != 0 || h.Answer != "" || !h.At.IsZero() || h.URL == "" {
+			s.t.Errorf("queued again, its webhook is %+v", h)
+		}
+		wantErr(s.t, "NoteHook() of the first end", s.NoteHook(s.t.Context(), id, note), queue.ErrUnknownJob)
+		s.finish(w, echo(s.cut(w, 8).Deliveries))
+		s.wantState(id, queue.Succeeded)
+		if h := must(s.Hook(s.t.Context(), id))(s.t); h.State != "" {
+			s.t.Errorf("after a success that was not asked about its webhook is %+v", h)
+		}
+		if j := s.job(id); j.Expires.Sub(j.Finished) > config().Retention {
+			s.t.Errorf("its record is kept for %s", j.Expires.Sub(j.Finished))
+		}
+	}},
+	{"the second end of a job is another errand than its first", func(s *scene) {
+		id := s.submit(hooked("a"))[0]
+		w := s.consumer("w")
+		s.finish(w, fail(s.cut(w, 8).Deliveries))
+		s.retry(id)
+		s.finish(w, echo(s.cut(w, 8).Deliveries))
+		if h := must(s.Hook(s.t.Context(), id))(s.t); h.State != queue.HookPending || h.N != 2 {
+			s.t.Errorf("Hook() = %+v, want the second errand to be waited for", h)
+		}
 	}},
 }

@@ -43,7 +43,8 @@ if was[2] then
 end
 if dead then discard(dead) end
 local created = int(now)
-call("HDEL", key, "finished", "expires", "size", "result", "call", "group", "body", "begin", "timeout", "run_at")
+call("HDEL", key, "finished", "expires", "size", "result", "call", "group", "body", "begin", "timeout", "run_at",
+	"hook_state", "deliveries", "hook_status", "hook_answer", "hook_at")
 call("UNLINK", BODY .. job)
 call("HSET", key, "state", "queued", "asked", lane, "method", ARGV[11], "rows", ARGV[7], "created", created, "started", 0,
 	"attempt", int((tonumber(was[3] or 0)) + 1),

@@ -2,7 +2,8 @@
 -- Errand: what an errand changes about its job.
 --
 -- ARGV[1]  "ripen": the sorted set queues the job from now on
---          "note": what came of a delivery: state, deliveries, status, answer
+--          "note": what came of a delivery of the errand n, if that is still the
+--          one which is waited for: n, state, deliveries, status, answer
 --          "again": the webhook is to be delivered again
 -- ARGV[2]  job id
 -- ARGV[3]  attempt, or the first value
@@ -10,13 +11,14 @@
 -- Returns 1, or 0 if it has no effect.
 local what, job = ARGV[1], ARGV[2]
 local key, now = JOB .. job, clock()
-local v = call("HMGET", key, "state", "entry", "attempt", "run_at", "hook", "hooks")
+local v = call("HMGET", key, "state", "entry", "attempt", "run_at", "hook", "hooks", "hook_state")
 if not v[1] then return 0 end
 if what == "ripen" then
 	if v[1] ~= "queued" or v[2] ~= "" or tonumber(v[3] or 0) ~= tonumber(ARGV[3]) then return 0 end
 	call("ZADD", LATER, v[4], job)
 elseif what == "note" then
-	call("HSET", key, "hook_state", ARGV[3], "deliveries", ARGV[4], "hook_status", ARGV[5], "hook_answer", ARGV[6], "hook_at", int(now))
+	if v[6] ~= ARGV[3] or v[7] ~= "pending" then return 0 end
+	call("HSET", key, "hook_state", ARGV[4], "deliveries", ARGV[5], "hook_status", ARGV[6], "hook_answer", ARGV[7], "hook_at", int(now))
 else
 	if not terminal(v[1]) or not v[5] then return 0 end
 	local n = int(tonumber(v[6] or 0) + 1)

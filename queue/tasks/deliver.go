@@ -42,10 +42,10 @@ type message struct {
 func messageID(e queue.Errand) string { return e.Job + ":" + strconv.Itoa(e.N) }
 
 // deliver tells the webhook of an errand's job. It does nothing if the webhook was
-// told, has failed for good, or is not wanted any more, nor if the job is being
-// run again, after which another errand will be written.
+// told, has failed for good, or is not wanted any more, nor if the job was queued
+// again meanwhile: another errand is, or will be, of its next end.
 func (d *deliverer) deliver(ctx context.Context, e queue.Errand) error {
-	hook, err := d.hooks.Hook(ctx, e.Job)
+	a, err := d.prepare(ctx, e)
 	if errors.Is(err, queue.ErrUnknownJob) {
 		d.log.WarnContext(ctx, "a webhook was not told: the job's record is gone", "job", e.Job)
 		d.counts.WithLabelValues(e.Runner, "lost").Inc()
@@ -54,44 +54,48 @@ func (d *deliverer) deliver(ctx context.Context, e queue.Errand) error {
 	if err != nil {
 		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
 	}
-	if hook.State != queue.HookPending {
+	if a.hook.State != queue.HookPending || a.hook.N != e.N || !a.job.State.Terminal() {
 		return nil
 	}
-	job, err := d.hooks.Job(ctx, e.Job)
-	if err != nil {
-		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
-	}
-	if !job.State.Terminal() {
-		return nil
-	}
-	now, err := d.hooks.Now(ctx)
-	if err != nil {
-		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
-	}
-	age := now.Sub(since(e, job))
 	if d.sender == nil {
-		return d.waitForSender(ctx, e, hook, age)
+		return d.waitForSender(ctx, e, a)
 	}
-	return d.post(ctx, e, hook, attempt{job, now, age})
+	return d.post(ctx, e, a)
 }
 
 // attempt is what a delivery knows of its job and of the time.
 type attempt struct {
-	job queue.Job
-	now time.Time
-	age time.Duration
+	job  queue.Job
+	data []byte
+	hook queue.Hook
+	now  time.Time
+	age  time.Duration
+}
+
+// prepare reads what a delivery is of. The webhook is read last: if the errand is
+// still the one that it waits for, all that was read before is of the same end.
+func (d *deliverer) prepare(ctx context.Context, e queue.Errand) (a attempt, err error) {
+	if a.job, err = d.hooks.Job(ctx, e.Job); err != nil || !a.job.State.Terminal() {
+		return a, err
+	}
+	if a.data, err = d.view(ctx, e.Job); err != nil {
+		return a, err
+	}
+	if a.now, err = d.hooks.Now(ctx); err != nil {
+		return a, err
+	}
+	a.age = a.now.Sub(since(e, a.job))
+	a.hook, err = d.hooks.Hook(ctx, e.Job)
+	return a, err
 }
 
 // post sends the message and notes what came of it.
-func (d *deliverer) post(ctx context.Context, e queue.Errand, hook queue.Hook, a attempt) error {
-	data, err := d.view(ctx, e.Job)
+func (d *deliverer) post(ctx context.Context, e queue.Errand, a attempt) error {
+	body, err := json.Marshal(message{"job." + string(a.job.State), a.job.Finished.UTC().Truncate(time.Millisecond), a.data})
 	if err != nil {
 		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
 	}
-	body, err := json.Marshal(message{"job." + string(a.job.State), a.job.Finished.UTC().Truncate(time.Millisecond), data})
-	if err != nil {
-		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
-	}
+	hook := a.hook
 	o := d.sender.Post(ctx, hook.URL, messageID(e), body)
 	hook.Deliveries++
 	v := judge(o, hook.Deliveries, a.age, rand.Float64()) //nolint:gosec // not a secret
@@ -108,11 +112,12 @@ func (d *deliverer) post(ctx context.Context, e queue.Errand, hook queue.Hook, a
 }
 
 // waitForSender leaves a webhook to a process that can sign; in the end it fails.
-func (d *deliverer) waitForSender(ctx context.Context, e queue.Errand, hook queue.Hook, age time.Duration) error {
+func (d *deliverer) waitForSender(ctx context.Context, e queue.Errand, a attempt) error {
 	const why = "no process of tasks has EKIBEN_WEBHOOK_SECRET"
-	if age <= deliverFor {
+	if a.age <= deliverFor {
 		return &againError{noSenderDelay, why}
 	}
+	hook := a.hook
 	hook.State, hook.Answer = queue.HookFailed, why
 	return d.note(ctx, e, hook)
 }

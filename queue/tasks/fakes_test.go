@@ -48,7 +48,7 @@ func (q *fakeQueue) ended(url string) queue.Errand {
 	defer q.mu.Unlock()
 	id := queue.NewID("echo")
 	q.jobs[id] = queue.Job{ID: id, Runner: "echo", Method: "run", State: queue.Succeeded, Finished: time.Now().Add(-time.Second)}
-	q.hooks[id] = queue.Hook{Webhook: queue.Webhook{URL: url}, State: queue.HookPending}
+	q.hooks[id] = queue.Hook{Webhook: queue.Webhook{URL: url}, N: 1, State: queue.HookPending}
 	e := queue.Errand{Kind: queue.ErrandWebhook, Runner: "echo", Job: id, N: 1, At: time.Now().Truncate(time.Millisecond).UTC()}
 	q.errands = append(q.errands, e)
 	return e

@@ -158,7 +158,7 @@ func TestRedeliveriesBeginAnew(t *testing.T) {
 	e := q.ended(in.url)
 	e.N = 15
 	hook := q.hooks[e.Job]
-	hook.Deliveries, hook.At = 0, e.At.Add(-time.Hour)
+	hook.N, hook.Deliveries, hook.At = e.N, 0, e.At.Add(-time.Hour)
 	q.hooks[e.Job] = hook
 	s := newServer(t, ownPlace(t), q, nil)
 	for n, most := range []time.Duration{6 * time.Second, 36 * time.Second} {
@@ -190,6 +190,34 @@ func TestJobsThatAreGoneOrRunAgainAreNotTold(t *testing.T) {
 	}
 	if ids, _ := in.total(); ids != 0 || q.notes != 0 {
 		t.Errorf("%d were told, %d noted", ids, q.notes)
+	}
+}
+
+// A job that was told of as failed is run again and ends otherwise, while the
+// errand of its first end is about to be delivered.
+func TestTheErrandOfAnEarlierEndIsNotTold(t *testing.T) {
+	t.Parallel()
+
+	q, in := newFakeQueue(), newInbox(t, nil)
+	s := newServer(t, ownPlace(t), q, nil)
+	e := q.ended(in.url)
+	q.change(func() {
+		hook := q.hooks[e.Job]
+		hook.N = 2
+		q.hooks[e.Job] = hook
+	})
+	if err := s.Handle(t.Context(), e); err != nil {
+		t.Error(err)
+	}
+	if ids, _ := in.total(); ids != 0 || q.notes != 0 {
+		t.Errorf("%d were told, %d noted", ids, q.notes)
+	}
+	e.N = 2
+	if err := s.Handle(t.Context(), e); err != nil {
+		t.Error(err)
+	}
+	if got := in.got[e.Job+":2"]; len(got) != 1 || q.hook(e.Job).State != queue.HookDelivered {
+		t.Errorf("of its second end %d were told, noted %+v", len(got), q.hook(e.Job))
 	}
 }
 
