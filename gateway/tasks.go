@@ -102,7 +102,7 @@ func (g *Gateway) redeliver(r *request) error {
 	}
 	err = g.deps.Later.Redeliver(ctx, id)
 	if errors.Is(err, queue.ErrNotDone) {
-		return &Problem{Code: CodeConflict, Detail: "there is nothing to deliver: the job has not ended, or has no webhook"}
+		return &Problem{Code: CodeConflict, Detail: "there is nothing to deliver: the job has not ended, has no webhook, or its webhook is pending"}
 	}
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func taskPaths() object {
 			"properties": object{"counts": counts, "tasks": object{"type": "array", "items": task}, "next": text},
 			"required":   []string{"counts", "tasks"},
 		}))},
-		"/v1/jobs/{id}/webhook/redeliver": object{"post": operation("redeliverWebhook", "Tell the webhook of a job that has ended again.",
+		"/v1/jobs/{id}/webhook/redeliver": object{"post": operation("redeliverWebhook", "Tell the webhook of a job that has ended again, unless it is pending.",
 			[]any{pathParameter("id")}, object{"202": accepted("The job; its webhook is pending.")})},
 	}
 }

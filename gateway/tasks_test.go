@@ -23,7 +23,7 @@ func (q *fakeQueue) Redeliver(_ context.Context, id string) error {
 		return q.down
 	case !ok:
 		return queue.ErrUnknownJob
-	case !job.State.Terminal() || hook.URL == "":
+	case !job.State.Terminal() || hook.URL == "" || hook.State == queue.HookPending:
 		return queue.ErrNotDone
 	}
 	hook.State = queue.HookPending
@@ -102,6 +102,7 @@ func TestWebhooksAreRedelivered(t *testing.T) {
 	if w.Code != http.StatusAccepted || !strings.Contains(w.Body.String(), `"webhook":{"url":"https://example.com/","state":"pending","deliveries":15}`) {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
+	wantProblem(t, send(t, h, http.MethodPost, redeliver(ended), ""), http.StatusConflict, "conflict", "pending")
 	wantProblem(t, send(t, h, http.MethodPost, redeliver(running), ""), http.StatusConflict, "conflict", "not ended")
 	wantProblem(t, send(t, h, http.MethodPost, redeliver(bare), ""), http.StatusConflict, "conflict", "no webhook")
 	wantProblem(t, send(t, h, http.MethodPost, redeliver(queue.NewID("echo")), ""), http.StatusNotFound, "not_found")

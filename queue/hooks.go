@@ -75,8 +75,9 @@ func (q *Queue) NoteHook(ctx context.Context, id string, h Hook) error {
 	return q.errandOf(ctx, id, ErrUnknownJob, "note", id, h.N, string(h.State), h.Deliveries, h.Status, h.Answer)
 }
 
-// Redeliver has the webhook of an ended job delivered again. It returns
-// [ErrNotDone] for one that has not ended or has no webhook.
+// Redeliver has the webhook of an ended job delivered again, and keeps its record for
+// as long as that may take. It returns [ErrNotDone] for one that has not ended, has
+// no webhook, or whose webhook is pending.
 func (q *Queue) Redeliver(ctx context.Context, id string) error {
 	if _, err := q.Hook(ctx, id); err != nil {
 		return err

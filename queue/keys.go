@@ -28,7 +28,7 @@ import (
 //	<prefix>:{<runner>~<shard>}:job:<id>          hash    record of a job
 //	<prefix>:{<runner>~<shard>}:body:<name>       string  inputs of a call that are large, see body.go
 //	<prefix>:{<runner>~<shard>}:jobs              zset    id of every job, by acceptance in µs
-//	<prefix>:{<runner>~<shard>}:kept              zset    <bytes>:<id> of ended jobs, by when they are dropped in ms
+//	<prefix>:{<runner>~<shard>}:kept              zset    <bytes>:<id> of ended jobs, by when they are dropped in µs
 //	<prefix>:{<runner>~<shard>}:spec              string  the runner's spec, JSON
 //	<prefix>:{<runner>~<shard>}:workers           zset    worker -> last heartbeat, in ms
 //	<prefix>:{<runner>~<shard>}:beats             hash    worker -> its heartbeat, JSON

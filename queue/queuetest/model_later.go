@@ -145,9 +145,10 @@ func (m *Model) Redeliver(_ context.Context, id string) error {
 	if r == nil {
 		return fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
 	}
-	if !r.State.Terminal() || r.hook.URL == "" {
+	if !r.State.Terminal() || r.hook.URL == "" || r.hook.State == queue.HookPending {
 		return fmt.Errorf("%w: %s", queue.ErrNotDone, id)
 	}
+	r.Expires = at(max(time.Duration(r.Expires.UnixMicro())*time.Microsecond, now()+24*time.Hour))
 	m.tellAgain(r)
 	return nil
 }

@@ -231,6 +231,7 @@ var hookedTests = []test{
 		id := s.submit(hooked("a"))[0]
 		wantErr(s.t, "Redeliver() before the end", s.Redeliver(s.t.Context(), id), queue.ErrNotDone)
 		s.drain(s.consumer("w"), 8)
+		wantErr(s.t, "Redeliver() while it is pending", s.Redeliver(s.t.Context(), id), queue.ErrNotDone)
 		if h := must(s.Hook(s.t.Context(), id))(s.t); h.State != queue.HookPending || h.Deliveries != 0 {
 			s.t.Errorf("Hook() = %+v, want it pending", h)
 		}
@@ -248,9 +249,15 @@ var hookedTests = []test{
 			s.t.Errorf("Hook() = %+v, want %+v", h, note)
 		}
 		wantErr(s.t, "NoteHook() again", s.NoteHook(s.t.Context(), id, queue.Hook{N: 1, State: queue.HookDelivered}), queue.ErrUnknownJob)
+		before := s.job(id).Expires
+		pass(5 * time.Millisecond)
 		if err := s.Redeliver(s.t.Context(), id); err != nil {
 			s.t.Error(err)
 		}
+		if after := s.job(id).Expires; after.Sub(before) < 5*time.Millisecond {
+			s.t.Errorf("it was kept until %s, and is until %s when it is told again", before, after)
+		}
+		wantErr(s.t, "Redeliver() again", s.Redeliver(s.t.Context(), id), queue.ErrNotDone)
 		wantErr(s.t, "NoteHook() of the first errand", s.NoteHook(s.t.Context(), id, note), queue.ErrUnknownJob)
 		es := must(s.Errands(s.t.Context(), runner, 10))(s.t)
 		if len(es) != 1 || es[0].N != 2 {
