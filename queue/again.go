@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,7 +20,7 @@ func (q *Queue) Retry(ctx context.Context, id string, a Admission) (Job, error) 
 		return Job{}, err
 	}
 	v, err := q.redis.HMGet(ctx, q.keys.job(runner, id), fieldState, fieldCall, fieldRows, fieldCreated, fieldDeadline,
-		fieldAsked, fieldAttempt, fieldGroup).Result()
+		fieldAsked, fieldAttempt, fieldGroup, fieldTimeout).Result()
 	if err != nil {
 		return Job{}, unavailable("read job "+id, err)
 	}
@@ -44,6 +45,9 @@ func (q *Queue) Retry(ctx context.Context, id string, a Admission) (Job, error) 
 	}
 	c.Runner, c.Rows, c.Group = runner, int(number(v[2])), text(v[7])
 	c.Timeout = at(v[4]).Sub(at(v[3]))
+	if v[8] != nil {
+		c.Timeout = time.Duration(number(v[8])) * time.Microsecond
+	}
 	c.Attempt = int(number(v[6])) + 1
 	return q.again(ctx, &c, "", a)
 }

@@ -28,6 +28,7 @@ const (
 	fieldCall     = "call"  // the envelope of one that may be queued again; body: the bytes of its body
 	fieldGroup    = "group" // and its group
 	fieldRunAt    = "run_at"
+	fieldTimeout  = "timeout" // of one that was queued later than it was accepted, in µs
 	fieldRetries  = "retries" // that are left
 	fieldTried    = "tried"   // how many attempts failed and were followed by another: try:1, try:2, ...
 )

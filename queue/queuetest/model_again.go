@@ -54,9 +54,7 @@ func (m *Model) Retry(_ context.Context, id string, a queue.Admission) (queue.Jo
 	if r == nil {
 		return queue.Job{}, fmt.Errorf("%w: %s", queue.ErrUnknownJob, id)
 	}
-	call := r.call
-	call.Timeout = r.Deadline.Sub(r.Created)
-	return m.again(r, call, a)
+	return m.again(r, r.call, a)
 }
 
 // again queues a call again as a job; old is its record, nil if there is none.

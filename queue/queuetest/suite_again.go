@@ -72,6 +72,34 @@ var again = []test{
 		_, err = s.Retry(s.t.Context(), queue.NewID(runner), room())
 		wantErr(s.t, "Retry() of one that never was", err, queue.ErrUnknownJob)
 	}},
+	{"a job that was delayed runs again with its own time, without the delay", func(s *scene) {
+		waits, ran := delayed("waits", time.Hour), delayed("ran", 20*time.Millisecond)
+		waits.timeout, ran.timeout = time.Minute, time.Minute
+		ids := s.submit(waits, ran)
+		w := s.consumer("w")
+		s.finish(w, fail(s.cutSlowly(w, "ran").Deliveries))
+		must(s.Cancel(s.t.Context(), ids[0]))(s.t)
+		for range 2 {
+			for _, id := range ids {
+				if j := s.retry(id); j.Deadline.Sub(j.Created) != time.Minute || j.StartBy != j.Deadline {
+					s.t.Errorf("Retry() = %+v, want that it has a minute", j)
+				}
+				must(s.Cancel(s.t.Context(), id))(s.t)
+			}
+		}
+	}},
+	{"a job that was tried again by itself runs again with its own time", func(s *scene) {
+		o := patient("a", 1)
+		o.timeout = time.Minute
+		id := s.submit(o)[0]
+		w := s.consumer("w")
+		for range 2 {
+			s.finish(w, fail(s.cutSlowly(w, "a").Deliveries))
+		}
+		if j := s.retry(id); j.Deadline.Sub(j.Created) != time.Minute {
+			s.t.Errorf("Retry() = %+v, want that it has a minute", j)
+		}
+	}},
 	{"a job is not queued again beyond the bounds", func(s *scene) {
 		id := s.submit(of("a", 1))[0]
 		must(s.Cancel(s.t.Context(), id))(s.t)

@@ -79,7 +79,7 @@ local function queue_now(job)
 	local body = v[9] and job .. "~" .. int(now)
 	copy_body(body and job, body)
 	call("UNLINK", BODY .. job)
-	call("HDEL", key, "call", "group", "begin", "timeout", "run_at", "body")
+	call("HDEL", key, "call", "group", "begin", "run_at", "body")
 	call("HSET", key, enqueue(tonumber(v[6]), job, v[3], v[5], v[4], now, now + v[7], now + v[8], body, apart))
 	seen_bytes = seen_bytes + #v[3]
 end
