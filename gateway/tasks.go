@@ -15,7 +15,7 @@ import (
 // taskBoard is *[tasks.Reader].
 type taskBoard interface {
 	Counts(ctx context.Context) (tasks.Counts, error)
-	List(state tasks.State, cursor string, limit int) (page []tasks.Task, next string, err error)
+	List(ctx context.Context, state tasks.State, cursor string, limit int) (page []tasks.Task, next string, err error)
 }
 
 // taskView is a task as operators see it. Times that there are none of are left
@@ -66,11 +66,12 @@ func (g *Gateway) getTasks(r *request) error {
 	if err != nil {
 		return err
 	}
-	counts, err := g.deps.Tasks.Counts(r.Request().Context())
+	ctx := r.Request().Context()
+	counts, err := g.deps.Tasks.Counts(ctx)
 	if err != nil {
 		return err
 	}
-	page, next, err := g.deps.Tasks.List(state, values["cursor"], limit)
+	page, next, err := g.deps.Tasks.List(ctx, state, values["cursor"], limit)
 	if errors.Is(err, tasks.ErrCursor) {
 		return invalidParameter("cursor is not one that a list gave as next")
 	}

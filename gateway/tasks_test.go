@@ -41,7 +41,7 @@ func (f *fakeTasks) Counts(context.Context) (tasks.Counts, error) {
 	return tasks.Counts{tasks.Active: 1, tasks.Waiting: 2, tasks.Scheduled: 3, tasks.Retrying: 4, tasks.Failed: 5}, f.down
 }
 
-func (f *fakeTasks) List(state tasks.State, cursor string, limit int) ([]tasks.Task, string, error) {
+func (f *fakeTasks) List(_ context.Context, state tasks.State, cursor string, limit int) ([]tasks.Task, string, error) {
 	f.asked = append(f.asked, string(state)+"|"+cursor+"|"+strings.Repeat("x", min(limit, 9)))
 	if cursor == "bad" {
 		return nil, "", tasks.ErrCursor

@@ -15,7 +15,8 @@ import (
 
 // Config says how a process runs tasks. Start from [DefaultConfig].
 type Config struct {
-	// Concurrency is how many tasks a process runs at once, 1 to 1000.
+	// Concurrency is how many webhooks a process tells at once, 1 to 1000. A quarter of
+	// them may be of one receiver, which is told by host and port.
 	Concurrency int `env:"EKIBEN_TASKS_CONCURRENCY"`
 }
 

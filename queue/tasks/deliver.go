@@ -24,11 +24,12 @@ const notePause = 200 * time.Millisecond
 
 // deliverer tells webhooks.
 type deliverer struct {
-	hooks  hooks
-	view   func(ctx context.Context, id string) ([]byte, error)
-	sender poster
-	counts *prometheus.CounterVec
-	log    *slog.Logger
+	hooks     hooks
+	view      func(ctx context.Context, id string) ([]byte, error)
+	sender    poster
+	receivers *receivers
+	counts    *prometheus.CounterVec
+	log       *slog.Logger
 }
 
 // message is what is POSTed.
@@ -45,7 +46,7 @@ func messageID(e queue.Errand) string { return e.Job + ":" + strconv.Itoa(e.N) }
 // told, has failed for good, or is not wanted any more, nor if the job was queued
 // again meanwhile: another errand is, or will be, of its next end.
 func (d *deliverer) deliver(ctx context.Context, e queue.Errand) error {
-	a, err := d.prepare(ctx, e)
+	hook, err := d.hooks.Hook(ctx, e.Job)
 	if errors.Is(err, queue.ErrUnknownJob) {
 		d.log.WarnContext(ctx, "a webhook was not told: the job's record is gone", "job", e.Job)
 		d.counts.WithLabelValues(e.Runner, "lost").Inc()
@@ -54,14 +55,30 @@ func (d *deliverer) deliver(ctx context.Context, e queue.Errand) error {
 	if err != nil {
 		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
 	}
-	if a.hook.State != queue.HookPending || a.hook.N != e.N || !a.job.State.Terminal() {
+	if !waitsFor(hook, e) {
 		return nil
 	}
-	if d.sender == nil {
+	if d.sender != nil {
+		leave, after := d.receivers.enter(ctx, hook.URL)
+		if leave == nil {
+			return &againError{after, "other deliveries to this receiver are under way"}
+		}
+		defer leave()
+	}
+	a, err := d.prepare(ctx, e)
+	switch {
+	case err != nil:
+		return fmt.Errorf("tasks: webhook of %s: %w", e.Job, err)
+	case !waitsFor(a.hook, e) || !a.job.State.Terminal():
+		return nil
+	case d.sender == nil:
 		return d.waitForSender(ctx, e, a)
 	}
 	return d.post(ctx, e, a)
 }
+
+// waitsFor reports whether a webhook is to be delivered by an errand.
+func waitsFor(h queue.Hook, e queue.Errand) bool { return h.State == queue.HookPending && h.N == e.N }
 
 // attempt is what a delivery knows of its job and of the time.
 type attempt struct {

@@ -32,9 +32,9 @@ const (
 // taskOf makes a task of an errand. Its id is the errand's, so that there is one
 // however often it is enqueued; its payload is the id and the time, no more,
 // because asynq writes the payload of a running task every five seconds.
-func taskOf(e queue.Errand, name string) (*asynq.Task, []asynq.Option) {
+func taskOf(e queue.Errand, n names) (*asynq.Task, []asynq.Option) {
 	options := []asynq.Option{
-		asynq.Queue(name), asynq.TaskID(e.ID()), asynq.MaxRetry(maxRetry), asynq.Timeout(handlerTime),
+		asynq.Queue(n.of(e.Kind)), asynq.TaskID(e.ID()), asynq.MaxRetry(maxRetry), asynq.Timeout(handlerTime),
 	}
 	if e.Kind == queue.ErrandLater {
 		options = append(options, asynq.ProcessAt(e.At.Add(-ahead)))

@@ -18,7 +18,7 @@ const (
 
 // Handle runs the handler of an errand, as asynq would.
 func (s *Server) Handle(ctx context.Context, e queue.Errand) error {
-	t, _ := taskOf(e, s.name)
+	t, _ := taskOf(e, s.names)
 	return s.handle(ctx, t)
 }
 
@@ -56,6 +56,14 @@ func Again(after time.Duration) error { return &againError{after, "again"} }
 
 // ThereAndBack makes a task of an errand, and an errand of that.
 func ThereAndBack(e queue.Errand) (queue.Errand, error) {
-	t, _ := taskOf(e, "x")
+	t, _ := taskOf(e, namesOf("x"))
 	return errandOf(t)
+}
+
+// SlotPatience is how long a delivery waits for its receiver.
+const SlotPatience = slotPatience
+
+// Receivers lets so many deliveries to a receiver go at once.
+func Receivers(most int) (enter func(ctx context.Context, to string) (leave func(), after time.Duration)) {
+	return newReceivers(most).enter
 }

@@ -37,7 +37,7 @@ type enqueuer interface {
 type outbox struct {
 	errands errands
 	asynq   enqueuer
-	name    string
+	names   names
 	log     *slog.Logger
 }
 
@@ -106,7 +106,7 @@ func (o *outbox) flushRunner(ctx context.Context, runner string) (moved int, err
 }
 
 func (o *outbox) move(ctx context.Context, e queue.Errand) error {
-	task, options := taskOf(e, o.name)
+	task, options := taskOf(e, o.names)
 	_, err := o.asynq.EnqueueContext(ctx, task, options...)
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("tasks: enqueue %s: %w", e.ID(), err)

@@ -59,7 +59,7 @@ var ErrCursor = errors.New("malformed cursor")
 type Reader struct {
 	redis     *redis.Client
 	inspector *asynq.Inspector
-	name      string
+	names     names
 }
 
 // NewReader prepares a connection; it does not need the server yet. URL and prefix
@@ -69,28 +69,67 @@ func NewReader(url, prefix string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{client, asynq.NewInspectorFromRedisClient(client), queueName(prefix)}, nil
+	return &Reader{client, asynq.NewInspectorFromRedisClient(client), namesOf(prefix)}, nil
 }
 
 // Close closes the connection.
 func (r *Reader) Close() error { return r.redis.Close() }
 
-// Counts counts the tasks by their state. Errors are [queue.ErrUnavailable].
-func (r *Reader) Counts(ctx context.Context) (Counts, error) {
+// part is what is in one state in one of asynq's queues.
+type part struct {
+	state State
+	name  string
+	size  int
+}
+
+// parts are those of a state, or all with "", in the order in which they are listed.
+func (r *Reader) parts(ctx context.Context, state State) ([]part, error) {
 	pipe := r.redis.Pipeline()
-	counts := map[State]*redis.IntCmd{
-		Active:    pipe.LLen(ctx, asynqKey(r.name, "active")),
-		Waiting:   pipe.LLen(ctx, asynqKey(r.name, "pending")),
-		Retrying:  pipe.ZCard(ctx, asynqKey(r.name, "retry")),
-		Scheduled: pipe.ZCard(ctx, asynqKey(r.name, "scheduled")),
-		Failed:    pipe.ZCard(ctx, asynqKey(r.name, "archived")),
+	var ps []part
+	var sizes []*redis.IntCmd
+	for _, s := range States() {
+		for _, name := range r.names.all() {
+			if state != "" && state != s {
+				continue
+			}
+			ps = append(ps, part{state: s, name: name})
+			sizes = append(sizes, sizeOf(ctx, pipe, s, name))
+		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("%w: count tasks: %w", queue.ErrUnavailable, err)
 	}
+	for i, n := range sizes {
+		ps[i].size = int(n.Val())
+	}
+	return ps, nil
+}
+
+// sizeOf asks how many tasks are in a state.
+func sizeOf(ctx context.Context, pipe redis.Pipeliner, state State, name string) *redis.IntCmd {
+	switch state {
+	case Active:
+		return pipe.LLen(ctx, asynqKey(name, "active"))
+	case Waiting:
+		return pipe.LLen(ctx, asynqKey(name, "pending"))
+	case Retrying:
+		return pipe.ZCard(ctx, asynqKey(name, "retry"))
+	case Scheduled:
+		return pipe.ZCard(ctx, asynqKey(name, "scheduled"))
+	default:
+		return pipe.ZCard(ctx, asynqKey(name, "archived"))
+	}
+}
+
+// Counts counts the tasks by their state. Errors are [queue.ErrUnavailable].
+func (r *Reader) Counts(ctx context.Context) (Counts, error) {
+	parts, err := r.parts(ctx, "")
+	if err != nil {
+		return nil, err
+	}
 	all := Counts{}
-	for state, n := range counts {
-		all[state] = int(n.Val())
+	for _, p := range parts {
+		all[p.state] += p.size
 	}
 	return all, nil
 }
@@ -98,47 +137,47 @@ func (r *Reader) Counts(ctx context.Context) (Counts, error) {
 // List lists tasks: those in one state, or all where state is "". A page has those
 // of one state; next goes on behind it and is "" at the end. limit is 1 to 1000.
 // Errors are [ErrCursor] and [queue.ErrUnavailable].
-func (r *Reader) List(state State, cursor string, limit int) (page []Task, next string, err error) {
+func (r *Reader) List(ctx context.Context, state State, cursor string, limit int) (page []Task, next string, err error) {
 	at := position{size: limit, page: 1}
 	if cursor != "" {
 		if at, err = positionOf(cursor); err != nil {
 			return nil, "", err
 		}
 	}
-	states := States()
-	if state != "" {
-		states = []State{state}
+	parts, err := r.parts(ctx, state)
+	if err != nil {
+		return nil, "", err
 	}
-	for ; at.state < len(states); at = (position{at.state + 1, 1, at.size}) {
-		found, err := r.list(states[at.state], at)
+	for more := at.settle(parts); more; more = at.settle(parts) {
+		found, err := r.list(parts[at.part], at)
 		if err != nil {
 			return nil, "", fmt.Errorf("%w: list tasks: %w", queue.ErrUnavailable, err)
 		}
-		for _, info := range found {
-			page = append(page, viewOf(info, states[at.state]))
-		}
-		switch {
-		case len(found) == at.size:
-			return page, position{at.state, at.page + 1, at.size}.String(), nil
-		case len(found) > 0 && at.state+1 < len(states):
-			return page, position{at.state + 1, 1, at.size}.String(), nil
-		case len(found) > 0:
-			return page, "", nil
+		at.page++
+		if len(found) > 0 {
+			if at.settle(parts) {
+				next = at.String()
+			}
+			return found, next, nil
 		}
 	}
 	return nil, "", nil
 }
 
-func (r *Reader) list(state State, at position) ([]*asynq.TaskInfo, error) {
+func (r *Reader) list(p part, at position) ([]Task, error) {
 	lists := map[State]func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
 		Active: r.inspector.ListActiveTasks, Retrying: r.inspector.ListRetryTasks, Waiting: r.inspector.ListPendingTasks,
 		Scheduled: r.inspector.ListScheduledTasks, Failed: r.inspector.ListArchivedTasks,
 	}
-	found, err := lists[state](r.name, asynq.PageSize(at.size), asynq.Page(at.page))
+	found, err := lists[p.state](p.name, asynq.PageSize(at.size), asynq.Page(at.page))
 	if errors.Is(err, asynq.ErrQueueNotFound) {
 		return nil, nil
 	}
-	return found, err
+	page := make([]Task, len(found))
+	for i, info := range found {
+		page[i] = viewOf(info, p.state)
+	}
+	return page, err
 }
 
 // viewOf shows a task.
@@ -153,10 +192,20 @@ func viewOf(info *asynq.TaskInfo, state State) Task {
 	return t
 }
 
-// position is where a list goes on: a state, a page from 1, and its size.
-type position struct{ state, page, size int }
+// position is where a list goes on: a part, a page from 1, and its size.
+type position struct{ part, page, size int }
 
-func (p position) String() string { return fmt.Sprintf("%d.%d.%d", p.state, p.page, p.size) }
+func (p position) String() string { return fmt.Sprintf("%d.%d.%d", p.part, p.page, p.size) }
+
+// settle moves on to where there is something, and reports whether that is anywhere.
+func (p *position) settle(parts []part) bool {
+	for ; p.part < len(parts); p.part, p.page = p.part+1, 1 {
+		if parts[p.part].size > (p.page-1)*p.size {
+			return true
+		}
+	}
+	return false
+}
 
 // maxPosition bounds the numbers of a cursor.
 const maxPosition = 1 << 20
@@ -175,7 +224,7 @@ func positionOf(cursor string) (position, error) {
 		n[i] = v
 	}
 	p := position{n[0], n[1], n[2]}
-	if p.state >= len(States()) || p.page < 1 || p.size < 1 || p.size > 1000 {
+	if p.page < 1 || p.size < 1 || p.size > 1000 {
 		return position{}, ErrCursor
 	}
 	return p, nil

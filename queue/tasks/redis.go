@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ekiben/ekiben/queue"
 )
 
 // connect prepares a connection as package queue does; it does not need the server
@@ -19,5 +21,23 @@ func connect(url string) (*redis.Client, error) {
 	return redis.NewClient(options), nil
 }
 
-// queueName is the asynq queue of a deployment.
-func queueName(prefix string) string { return prefix + "-tasks" }
+// names are the asynq queues of a deployment. Each has workers of its own, so that
+// receivers that do not answer delay nothing but webhooks.
+type names struct {
+	webhooks string
+	// later has the jobs that are to be brought back, and the sweeps.
+	later string
+}
+
+func namesOf(prefix string) names { return names{prefix + "-tasks", prefix + "-later"} }
+
+// of is the queue of a kind of errand.
+func (n names) of(k queue.ErrandKind) string {
+	if k == queue.ErrandLater {
+		return n.later
+	}
+	return n.webhooks
+}
+
+// all are both.
+func (n names) all() []string { return []string{n.webhooks, n.later} }

@@ -23,13 +23,19 @@ const (
 	// stopTime is how long running tasks may take when the server is told to stop;
 	// it is longer than a POST. What takes longer goes back.
 	stopTime = 20 * time.Second
+
+	// laterConcurrency is how many jobs are brought back at once.
+	laterConcurrency = 4
+
+	// receiverPart of the webhooks that a process tells at once may be one receiver's.
+	receiverPart = 4
 )
 
 // Server runs tasks. Any number of processes may have one.
 type Server struct {
 	config Config
 	redis  *redis.Client
-	name   string
+	names  names
 	log    *slog.Logger
 
 	outbox    *outbox
@@ -59,13 +65,15 @@ func New(c Config, d Deps) (*Server, error) {
 	if err := d.Registry.Register(counts); err != nil {
 		return nil, fmt.Errorf("tasks: register metrics: %w", err)
 	}
-	name := queueName(d.Prefix)
+	names := namesOf(d.Prefix)
 	enqueuer := asynq.NewClientFromRedisClient(client)
 	return &Server{
-		config: c, redis: client, name: name, log: log, errands: d.Errands,
-		outbox:    &outbox{errands: d.Errands, asynq: enqueuer, name: name, log: log},
-		deliverer: &deliverer{hooks: d.Hooks, view: d.View, sender: d.Sender, counts: counts, log: log},
-		sweeper:   newSweeper(client, enqueuer, name, log),
+		config: c, redis: client, names: names, log: log, errands: d.Errands,
+		outbox: &outbox{errands: d.Errands, asynq: enqueuer, names: names, log: log},
+		deliverer: &deliverer{
+			hooks: d.Hooks, view: d.View, sender: d.Sender, receivers: newReceivers(c.Concurrency / receiverPart), counts: counts, log: log,
+		},
+		sweeper: newSweeper(client, enqueuer, names, log),
 	}, nil
 }
 
@@ -76,21 +84,12 @@ func (s *Server) Run(ctx context.Context) error {
 	defer func() { _ = s.redis.Close() }()
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	server := asynq.NewServerFromRedisClient(s.redis, asynq.Config{
-		Concurrency:              s.config.Concurrency,
-		Queues:                   map[string]int{s.name: 1},
-		BaseContext:              func() context.Context { return work },
-		TaskCheckInterval:        checkEvery,
-		DelayedTaskCheckInterval: delayedEvery,
-		ShutdownTimeout:          stopTime,
-		RetryDelayFunc:           retryDelay,
-		IsFailure:                isFailure,
-		ErrorHandler:             asynq.ErrorHandlerFunc(s.failed),
-		Logger:                   newAsynqLog(s.log),
-		LogLevel:                 asynq.DebugLevel,
-	})
-	if err := server.Start(asynq.HandlerFunc(s.handle)); err != nil {
-		return fmt.Errorf("tasks: start: %w", err)
+	for name, width := range map[string]int{s.names.webhooks: s.config.Concurrency, s.names.later: laterConcurrency} {
+		server := s.serverOf(work, name, width)
+		if err := server.Start(asynq.HandlerFunc(s.handle)); err != nil {
+			return fmt.Errorf("tasks: start: %w", err)
+		}
+		defer server.Shutdown()
 	}
 	var group errgroup.Group
 	group.Go(func() error {
@@ -101,9 +100,24 @@ func (s *Server) Run(ctx context.Context) error {
 		s.sweeper.run(ctx)
 		return nil
 	})
-	err := group.Wait()
-	server.Shutdown()
-	return err
+	return group.Wait()
+}
+
+// serverOf makes what runs the tasks of a queue, so many at once.
+func (s *Server) serverOf(work context.Context, name string, width int) *asynq.Server {
+	return asynq.NewServerFromRedisClient(s.redis, asynq.Config{
+		Concurrency:              width,
+		Queues:                   map[string]int{name: 1},
+		BaseContext:              func() context.Context { return work },
+		TaskCheckInterval:        checkEvery,
+		DelayedTaskCheckInterval: delayedEvery,
+		ShutdownTimeout:          stopTime,
+		RetryDelayFunc:           retryDelay,
+		IsFailure:                isFailure,
+		ErrorHandler:             asynq.ErrorHandlerFunc(s.failed),
+		Logger:                   newAsynqLog(s.log),
+		LogLevel:                 asynq.DebugLevel,
+	})
 }
 
 // Ready returns nil if tasks can be run: Redis answers.

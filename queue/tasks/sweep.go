@@ -32,14 +32,14 @@ var sweepSource string
 type sweeper struct {
 	redis  *redis.Client
 	asynq  enqueuer
-	name   string
+	names  names
 	script *redis.Script
 	orphan time.Duration
 	log    *slog.Logger
 }
 
-func newSweeper(client *redis.Client, e enqueuer, name string, log *slog.Logger) *sweeper {
-	return &sweeper{redis: client, asynq: e, name: name, script: redis.NewScript(sweepSource), orphan: orphanFor, log: log}
+func newSweeper(client *redis.Client, e enqueuer, n names, log *slog.Logger) *sweeper {
+	return &sweeper{redis: client, asynq: e, names: n, script: redis.NewScript(sweepSource), orphan: orphanFor, log: log}
 }
 
 // run makes a task of every tick until ctx is done. Its id is the tick's and stays
@@ -63,7 +63,7 @@ func (s *sweeper) run(ctx context.Context) {
 
 // enqueue makes the task of a tick unless it is there.
 func (s *sweeper) enqueue(ctx context.Context, tick string) error {
-	_, err := s.asynq.EnqueueContext(ctx, asynq.NewTask(kindSweep, []byte(tick)), asynq.Queue(s.name), asynq.TaskID(tick),
+	_, err := s.asynq.EnqueueContext(ctx, asynq.NewTask(kindSweep, []byte(tick)), asynq.Queue(s.names.later), asynq.TaskID(tick),
 		asynq.MaxRetry(1), asynq.Timeout(handlerTime), asynq.Retention(2*sweepEvery))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return nil
@@ -73,13 +73,15 @@ func (s *sweeper) enqueue(ctx context.Context, tick string) error {
 
 // sweep is the handler.
 func (s *sweeper) sweep(ctx context.Context) error {
-	keys := []string{asynqKey(s.name, "active"), asynqKey(s.name, "lease"), asynqKey(s.name, "pending"), s.name + ":orphans"}
-	n, err := s.script.Run(ctx, s.redis, keys, asynqKey(s.name, "t:"), s.orphan.Milliseconds()).Int64Slice()
-	if err != nil {
-		return fmt.Errorf("tasks: sweep: %w", err)
-	}
-	if len(n) == 2 && n[0]+n[1] > 0 {
-		s.log.WarnContext(ctx, "tasks had no lease for long", "queued_again", n[0], "dropped", n[1])
+	for _, name := range s.names.all() {
+		keys := []string{asynqKey(name, "active"), asynqKey(name, "lease"), asynqKey(name, "pending"), name + ":orphans"}
+		n, err := s.script.Run(ctx, s.redis, keys, asynqKey(name, "t:"), s.orphan.Milliseconds()).Int64Slice()
+		if err != nil {
+			return fmt.Errorf("tasks: sweep: %w", err)
+		}
+		if len(n) == 2 && n[0]+n[1] > 0 {
+			s.log.WarnContext(ctx, "tasks had no lease for long", "queue", name, "queued_again", n[0], "dropped", n[1])
+		}
 	}
 	return nil
 }
