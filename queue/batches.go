@@ -36,24 +36,25 @@ var (
 // returned as it is.
 func (q *Queue) SaveBatch(ctx context.Context, id string, spec BatchSpec, total int) (Batch, error) {
 	was, err := q.Batch(ctx, id)
+	if err == nil && !was.State.Terminal() {
+		err = q.listBatch(ctx, q.keys.openBatches(), id, float64(was.Created.UnixMicro())) // whoever made it may not have come so far
+	}
 	if !errors.Is(err, ErrUnknownBatch) {
 		return was, err
 	}
-	now, err := q.redis.Time(ctx).Result()
+	now, err := q.Now(ctx)
 	if err != nil {
-		return Batch{}, unavailable("read the clock", err)
+		return Batch{}, err
 	}
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		return Batch{}, fmt.Errorf("queue: batch: %w", err)
 	}
-	// An id in a list without a record is dropped by the sweep of batches; a
-	// record without a list would stay for ever.
-	lists := redis.Z{Score: float64(now.UnixMicro()), Member: id}
-	for _, key := range []string{q.keys.batches(), q.keys.openBatches()} {
-		if err := q.redis.ZAddNX(ctx, key, lists).Err(); err != nil {
-			return Batch{}, unavailable("list batch "+id, err)
-		}
+	// The keys are in different slots, so this is done in steps. A record that is in
+	// no list would stay for ever, and one must be there before it can be run.
+	score := float64(now.UnixMicro())
+	if err := q.listBatch(ctx, q.keys.batches(), id, score); err != nil {
+		return Batch{}, err
 	}
 	key, pipe := q.keys.batch(id), q.redis.TxPipeline()
 	for name, value := range map[string]any{
@@ -63,6 +64,9 @@ func (q *Queue) SaveBatch(ctx context.Context, id string, spec BatchSpec, total 
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return Batch{}, unavailable("save batch "+id, err)
+	}
+	if err := q.listBatch(ctx, q.keys.openBatches(), id, score); err != nil {
+		return Batch{}, err
 	}
 	return q.Batch(ctx, id)
 }
@@ -114,15 +118,6 @@ func (q *Queue) Batches(ctx context.Context, cursor string, limit int) (page []B
 	}
 	page, err = q.batchesByID(ctx, ids)
 	return page, next, err
-}
-
-// OpenBatches are the ids of batches that may not have ended, the oldest first.
-func (q *Queue) OpenBatches(ctx context.Context, limit int) ([]string, error) {
-	ids, err := q.redis.ZRange(ctx, q.keys.openBatches(), 0, int64(limit)-1).Result()
-	if err != nil {
-		return nil, unavailable("list open batches", err)
-	}
-	return ids, nil
 }
 
 func (q *Queue) batchesByID(ctx context.Context, ids []string) ([]Batch, error) {
@@ -193,18 +188,4 @@ func (q *Queue) BatchParts(ctx context.Context, id, kind string, n int) ([]strin
 		names[i] = text(v)
 	}
 	return names, nil
-}
-
-// DropBatch removes the record of a batch. What is in the blob store is not
-// touched.
-func (q *Queue) DropBatch(ctx context.Context, id string) error {
-	err := errors.Join(
-		q.redis.Del(ctx, q.keys.batch(id)).Err(),
-		q.redis.ZRem(ctx, q.keys.openBatches(), id).Err(),
-		q.redis.ZRem(ctx, q.keys.batches(), id).Err(),
-	)
-	if err != nil {
-		return unavailable("drop batch "+id, err)
-	}
-	return nil
 }

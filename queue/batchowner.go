@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -67,23 +66,6 @@ func (q *Queue) NoteBatch(ctx context.Context, id, owner string, lease time.Dura
 		err = q.closeBatch(ctx, id)
 	}
 	return canceled, err
-}
-
-func (q *Queue) closeBatch(ctx context.Context, id string) error {
-	if err := q.redis.ZRem(ctx, q.keys.openBatches(), id).Err(); err != nil {
-		return unavailable("close batch "+id, err)
-	}
-	return nil
-}
-
-// CloseBatch takes a batch that has ended, or is not there any more, out of the
-// open ones. It leaves others there.
-func (q *Queue) CloseBatch(ctx context.Context, id string) error {
-	b, err := q.Batch(ctx, id)
-	if err == nil && b.State.Terminal() || errors.Is(err, ErrUnknownBatch) {
-		return q.closeBatch(ctx, id)
-	}
-	return err
 }
 
 // CancelBatch asks for the end of a batch, and returns it as it is then. One that

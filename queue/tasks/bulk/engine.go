@@ -84,6 +84,7 @@ type claims interface {
 // shelf are what the sweep does with records.
 type shelf interface {
 	Batch(ctx context.Context, id string) (queue.Batch, error)
+	MendBatches(ctx context.Context) error
 	Batches(ctx context.Context, cursor string, limit int) (page []queue.Batch, next string, err error)
 	DropBatch(ctx context.Context, id string) error
 }

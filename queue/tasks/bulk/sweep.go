@@ -18,6 +18,9 @@ const orphanAge = 24 * time.Hour
 // Sweep drops batches whose time is over with their files, and what is stored and
 // nobody refers to any more. Any number of processes may sweep at once.
 func (e *Engine) Sweep(ctx context.Context) error {
+	if err := e.records.MendBatches(ctx); err != nil {
+		return err
+	}
 	needed, err := e.sweepBatches(ctx)
 	if err != nil {
 		return err
