@@ -37,7 +37,7 @@ func (p *process) openBlobs(ctx context.Context) (store *bulk.Store, closed func
 			return nil, closed, errors.Join(err, closed())
 		}
 	}
-	if store, err = bulk.OpenStore(ctx, at); err != nil {
+	if store, err = bulk.OpenStore(ctx, at, p.settings.RedisPrefix); err != nil {
 		return nil, closed, errors.Join(err, closed())
 	}
 	remove := closed

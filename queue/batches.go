@@ -28,6 +28,9 @@ var (
 	// ErrFileTooLarge means that a file has more bytes or lines than it may.
 	ErrFileTooLarge = errors.New("the file is too large")
 
+	// ErrStorage means that the store of the files of batches fails.
+	ErrStorage = errors.New("the blob store fails")
+
 	// ErrBatchTaken means that a batch has ended or is another owner's.
 	ErrBatchTaken = errors.New("the batch is not ours")
 )

@@ -34,7 +34,7 @@ func (b *bench) bulk(ctx context.Context) (_ []Figure, err error) {
 	}
 	s, err := b.stack(ctx, "bulk", topology{
 		gateways: 1, workers: 1, tasks: 1, runners: lines(echoRunner),
-		env: []string{"EKIBEN_BLOB_URL=file://" + blobs + "?create_dir=true&no_tmp_dir=true"},
+		env: []string{"EKIBEN_BLOB_URL=file://" + blobs},
 	}, kind)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ const (
 // flight at a time, so that a batch meets some faults.
 func bulkEnv(t *testing.T) []string {
 	t.Helper()
-	return []string{"EKIBEN_BLOB_URL=file://" + t.TempDir() + "?no_tmp_dir=true&metadata=skip", "EKIBEN_BATCH_WINDOW=4"}
+	return []string{"EKIBEN_BLOB_URL=file://" + t.TempDir() + "?metadata=skip", "EKIBEN_BATCH_WINDOW=4"}
 }
 
 // batch is one that a client has made up.

@@ -10,7 +10,8 @@ import (
 type Config struct {
 	// BlobURL is where files, results and errors of batches are kept: file://,
 	// s3://, gs://, azblob:// or mem://, with the parameters that gocloud.dev/blob
-	// documents. All gateways and tasks processes must see the same. If it is
+	// documents. All gateways and tasks processes must see the same. All is in the
+	// folder ekiben/<EKIBEN_REDIS_PREFIX> there, so that it may be shared. If it is
 	// empty, serve keeps them under --data, or in a temporary folder; gateways of
 	// their own then take no batches.
 	BlobURL string `env:"EKIBEN_BLOB_URL"`

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
@@ -38,34 +37,6 @@ type Desk struct {
 // NewDesk makes a desk.
 func NewDesk(c Config, s *Store, l ledger) *Desk { return &Desk{s, l, c} }
 
-// Kinds of outcomes, as parts have them.
-const (
-	kindResults = "results"
-	kindErrors  = "errors"
-)
-
-// What the ids of files begin with: those that came, and the outcomes of a batch.
-const (
-	fileID    = "file-"
-	resultsID = "results-"
-	errorsID  = "errors-"
-)
-
-// ResultsFile and ErrorsFile are the ids of the files with the outcomes of a
-// batch.
-func ResultsFile(batch string) string { return resultsID + batch }
-
-// ErrorsFile is that of the lines that failed.
-func ErrorsFile(batch string) string { return errorsID + batch }
-
-// names of what is stored.
-func inputName(id string) string  { return "files/" + id + ".jsonl" }
-func cardName(id string) string   { return "files/" + id + ".json" }
-func partsOf(batch string) string { return "batches/" + batch + "/" }
-func partName(p queue.BatchPart, batch, owner string) string {
-	return fmt.Sprintf("%s%s/%06d-%s.jsonl", partsOf(batch), p.Kind, p.N, owner)
-}
-
 // Receive stores a file while it is read. It returns [queue.ErrEmptyFile] for one
 // without lines, [queue.ErrFileTooLarge], and the reader's error.
 func (d *Desk) Receive(ctx context.Context, name string, from io.Reader) (queue.BatchFile, error) {
@@ -76,7 +47,7 @@ func (d *Desk) Receive(ctx context.Context, name string, from io.Reader) (queue.
 		_, err := io.Copy(io.MultiWriter(w, sum), &c)
 		switch {
 		case err != nil && c.err == nil:
-			return fmt.Errorf("bulk: store a file: %w", err)
+			return failing("store a file", err)
 		case err != nil:
 			return c.err
 		case c.total() == 0:
@@ -95,8 +66,10 @@ func (d *Desk) Receive(ctx context.Context, name string, from io.Reader) (queue.
 		return queue.BatchFile{}, fmt.Errorf("bulk: describe a file: %w", err)
 	}
 	err = d.store.write(ctx, cardName(f.ID), func(w io.Writer) error {
-		_, err := w.Write(card)
-		return err //nolint:wrapcheck // write does
+		if _, err := w.Write(card); err != nil {
+			return failing("describe a file", err)
+		}
+		return nil
 	})
 	return f, err
 }
@@ -158,25 +131,6 @@ func (d *Desk) File(ctx context.Context, id string) (queue.BatchFile, error) {
 		return queue.BatchFile{}, fmt.Errorf("bulk: description of file %s: %w", id, err)
 	}
 	return f, nil
-}
-
-// outcomesOf is the batch and the kind that the id of a file with outcomes names.
-func outcomesOf(id string) (batch, kind string) {
-	if b, ok := strings.CutPrefix(id, resultsID); ok {
-		return b, kindResults
-	}
-	if b, ok := strings.CutPrefix(id, errorsID); ok {
-		return b, kindErrors
-	}
-	return "", ""
-}
-
-// plainID reports whether an id is one of ours, and so no path.
-func plainID(id, prefix string) bool {
-	rest, ok := strings.CutPrefix(id, prefix)
-	return ok && rest != "" && len(rest) <= 64 && !strings.ContainsFunc(rest, func(r rune) bool {
-		return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9')
-	})
 }
 
 func (d *Desk) outcomes(ctx context.Context, id, batch, kind string) (queue.BatchFile, error) {

@@ -83,6 +83,8 @@ type claims interface {
 
 // shelf are what the sweep does with records.
 type shelf interface {
+	// Now is the clock that the times of batches are of.
+	Now(ctx context.Context) (time.Time, error)
 	Batch(ctx context.Context, id string) (queue.Batch, error)
 	MendBatches(ctx context.Context) error
 	Batches(ctx context.Context, cursor string, limit int) (page []queue.Batch, next string, err error)

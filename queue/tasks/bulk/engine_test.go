@@ -22,6 +22,7 @@ import (
 type world struct {
 	t      *testing.T
 	queue  *queue.Queue
+	prefix string
 	store  *bulk.Store
 	config bulk.Config
 	desk   *bulk.Desk
@@ -65,7 +66,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := bulk.OpenStore(t.Context(), url)
+	s, err := bulk.OpenStore(t.Context(), url, c.Prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func newWorld(t *testing.T) *world {
 	config.Window, config.PartLines = 8, 5
 	config.Lease, config.Poll = 200*time.Millisecond, 5*time.Millisecond
 	return &world{
-		t: t, queue: q, store: s, config: config, desk: bulk.NewDesk(config, s, q),
+		t: t, queue: q, prefix: c.Prefix, store: s, config: config, desk: bulk.NewDesk(config, s, q),
 		jobs: map[string]*job{}, ran: map[string]int{},
 	}
 }

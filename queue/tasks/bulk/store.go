@@ -11,25 +11,49 @@ import (
 
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
-	_ "gocloud.dev/blob/fileblob"  // file://
+	"gocloud.dev/blob/fileblob"    // file://
 	_ "gocloud.dev/blob/gcsblob"   // gs://
 	_ "gocloud.dev/blob/memblob"   // mem://
 	_ "gocloud.dev/blob/s3blob"    // s3://
 	"gocloud.dev/gcerrors"
+
+	"github.com/ekiben/ekiben/queue"
 )
 
 // Store keeps files, results and errors of batches. It is safe for concurrent
-// use. All processes of a deployment must see the same one.
+// use. All processes of a deployment must see the same one. Errors of the store
+// itself are [queue.ErrStorage].
 type Store struct{ bucket *blob.Bucket }
 
 // OpenStore opens the store at a URL: file://, mem://, s3://, gs:// or azblob://,
-// with the parameters that gocloud.dev/blob documents for each.
-func OpenStore(ctx context.Context, at string) (*Store, error) {
-	bucket, err := blob.OpenBucket(ctx, at)
+// with the parameters that gocloud.dev/blob documents for each. Deployments that
+// share one differ in their name, and touch nothing that is not their own.
+func OpenStore(ctx context.Context, at, deployment string) (*Store, error) {
+	bucket, err := blob.OpenBucket(ctx, complete(at))
 	if err != nil {
 		return nil, fmt.Errorf("bulk: open the blob store %s: %w", withoutSecrets(at), err)
 	}
-	return &Store{bucket}, nil
+	return &Store{blob.PrefixedBucket(bucket, folderOf(deployment))}, nil
+}
+
+// complete adds to the URL of a folder what is always wanted: the folder is made if
+// it is not there, and files are written where they stay. From the system's folder
+// for temporary files, which may be on another disk, they could not be moved there.
+func complete(at string) string {
+	u, err := url.Parse(at)
+	if err != nil || u.Scheme != fileblob.Scheme {
+		return at
+	}
+	q := u.Query()
+	q.Set("create_dir", "true")
+	q.Set("no_tmp_dir", "true")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// failing is an error of the store.
+func failing(what string, err error) error {
+	return fmt.Errorf("%w: %s: %w", queue.ErrStorage, what, err)
 }
 
 // withoutSecrets is a URL as it may be logged.
@@ -51,7 +75,7 @@ func FolderURL(folder string) (string, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return "", fmt.Errorf("bulk: folder of the blob store: %w", err)
 	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "no_tmp_dir=true&metadata=skip"}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "metadata=skip"}
 	return u.String(), nil
 }
 
@@ -65,7 +89,7 @@ func (s *Store) write(ctx context.Context, name string, fill func(io.Writer) err
 	defer abandon()
 	w, err := s.bucket.NewWriter(ctx, name, &blob.WriterOptions{ContentType: "application/jsonl"})
 	if err != nil {
-		return fmt.Errorf("bulk: store %s: %w", name, err)
+		return failing("store "+name, err)
 	}
 	if err := fill(w); err != nil {
 		abandon() // Close drops what was written
@@ -73,7 +97,7 @@ func (s *Store) write(ctx context.Context, name string, fill func(io.Writer) err
 		return err
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("bulk: store %s: %w", name, err)
+		return failing("store "+name, err)
 	}
 	return nil
 }
@@ -86,7 +110,7 @@ func (s *Store) open(ctx context.Context, name string) (io.ReadCloser, error) {
 		return nil, ErrNoFile
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bulk: read %s: %w", name, err)
+		return nil, failing("read "+name, err)
 	}
 	return r, nil
 }
@@ -94,7 +118,7 @@ func (s *Store) open(ctx context.Context, name string) (io.ReadCloser, error) {
 // drop removes what is stored under a name, if there is something.
 func (s *Store) drop(ctx context.Context, name string) error {
 	if err := s.bucket.Delete(ctx, name); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-		return fmt.Errorf("bulk: drop %s: %w", name, err)
+		return failing("drop "+name, err)
 	}
 	return nil
 }
@@ -108,7 +132,7 @@ func (s *Store) each(ctx context.Context, prefix string, visit func(*blob.ListOb
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("bulk: list %s: %w", prefix, err)
+			return failing("list "+prefix, err)
 		}
 		if strings.HasSuffix(object.Key, "/") {
 			continue

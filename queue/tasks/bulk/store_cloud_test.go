@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http/httptest"
 	"net/url"
@@ -79,12 +78,7 @@ func keepsBatches(t *testing.T, at string) {
 	t.Helper()
 	w := newWorld(t)
 	w.config.Retention = time.Millisecond
-	var err error
-	if w.store, err = bulk.OpenStore(t.Context(), at); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.store.Close() })
-	w.desk = bulk.NewDesk(w.config, w.store, w.queue)
+	w.storeIn(at)
 	lines, ids := goodLines(33)
 	b := w.batch(ours(), lines+"no line\n")
 	if got := w.read(b.File); got != lines+"no line\n" {
@@ -104,7 +98,8 @@ func keepsBatches(t *testing.T, at string) {
 	isSwept(t, w, b)
 	large := storesLargeFiles(t, w)
 	storesNothingOfWhatFails(t, w)
-	if got, want := keys(t, at), []string{"files/" + large + ".json", "files/" + large + ".jsonl"}; !slices.Equal(got, want) {
+	folder := "ekiben/" + w.prefix + "/files/"
+	if got, want := keys(t, at), []string{folder + large + ".json", folder + large + ".jsonl"}; !slices.Equal(got, want) {
 		t.Errorf("the store has %v, want %v", got, want)
 	}
 }
@@ -160,13 +155,7 @@ func storesNothingOfWhatFails(t *testing.T, w *world) {
 // isSwept drops a batch whose time is over, with its files.
 func isSwept(t *testing.T, w *world, b queue.Batch) {
 	t.Helper()
-	e, err := bulk.NewEngine(w.config, w.store, w.queue, w, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Sweep(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.sweep(w.queue)
 	for _, id := range []string{b.File, bulk.ResultsFile(b.ID), bulk.ErrorsFile(b.ID)} {
 		if _, err := w.desk.File(t.Context(), id); !errors.Is(err, queue.ErrUnknownFile) {
 			t.Errorf("file %s: %v", id, err)

@@ -3,7 +3,6 @@ package bulk
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/ekiben/ekiben/queue"
@@ -119,7 +118,7 @@ func (s *storing) write(ctx context.Context, name string, text []byte) error {
 	return s.insist(ctx, func() error {
 		return s.Engine.store.write(ctx, name, func(w io.Writer) error {
 			if _, err := w.Write(text); err != nil {
-				return fmt.Errorf("bulk: store %s: %w", name, err)
+				return failing("store "+name, err)
 			}
 			return nil
 		})

@@ -3,7 +3,6 @@ package bulk
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -18,36 +17,30 @@ const orphanAge = 24 * time.Hour
 // Sweep drops batches whose time is over with their files, and what is stored and
 // nobody refers to any more. Any number of processes may sweep at once.
 func (e *Engine) Sweep(ctx context.Context) error {
-	if err := e.records.MendBatches(ctx); err != nil {
-		return err
-	}
-	needed, err := e.sweepBatches(ctx)
+	now, err := e.records.Now(ctx)
 	if err != nil {
 		return err
 	}
-	old := time.Now().Add(-max(orphanAge, e.config.Retention))
-	return errors.Join(
-		e.store.each(ctx, "files/", func(o *blob.ListObject) error {
-			id, _, _ := strings.Cut(strings.TrimPrefix(o.Key, "files/"), ".")
-			return e.dropOrphan(ctx, o, old, needed[id])
-		}),
-		e.store.each(ctx, "batches/", func(o *blob.ListObject) error {
-			id, _, _ := strings.Cut(strings.TrimPrefix(o.Key, "batches/"), "/")
-			return e.dropOrphan(ctx, o, old, needed[id])
-		}),
-	)
-}
-
-func (e *Engine) dropOrphan(ctx context.Context, o *blob.ListObject, old time.Time, needed bool) error {
-	if needed || o.ModTime.After(old) {
-		return nil
+	if err := e.records.MendBatches(ctx); err != nil {
+		return err
 	}
-	return e.store.drop(ctx, o.Key)
+	needed, err := e.sweepBatches(ctx, now)
+	if err != nil {
+		return err
+	}
+	old := now.Add(-max(orphanAge, e.config.Retention))
+	drop := func(o *blob.ListObject) error {
+		if id, ours := ownerOf(o.Key); !ours || needed[id] || o.ModTime.After(old) {
+			return nil
+		}
+		return e.store.drop(ctx, o.Key)
+	}
+	return errors.Join(e.store.each(ctx, filesFolder, drop), e.store.each(ctx, batchesFolder, drop))
 }
 
-// sweepBatches drops batches whose time is over. It returns the ids of batches
+// sweepBatches drops batches whose time is over by now. It returns the ids of batches
 // and files that are needed.
-func (e *Engine) sweepBatches(ctx context.Context) (needed map[string]bool, err error) {
+func (e *Engine) sweepBatches(ctx context.Context, now time.Time) (needed map[string]bool, err error) {
 	needed = map[string]bool{}
 	var over []queue.Batch
 	for cursor := ""; ; {
@@ -57,7 +50,7 @@ func (e *Engine) sweepBatches(ctx context.Context) (needed map[string]bool, err 
 		}
 		for i := range page {
 			b := page[i]
-			if b.State.Terminal() && b.Expires.Before(time.Now()) {
+			if b.State.Terminal() && b.Expires.Before(now) {
 				over = append(over, b)
 				continue
 			}
@@ -78,7 +71,12 @@ func (e *Engine) sweepBatches(ctx context.Context) (needed map[string]bool, err 
 // dropBatch drops what is stored of a batch and then its record, so that nothing
 // is forgotten if it is interrupted.
 func (e *Engine) dropBatch(ctx context.Context, b queue.Batch, fileNeeded bool) error {
-	err := e.store.each(ctx, partsOf(b.ID), func(o *blob.ListObject) error { return e.store.drop(ctx, o.Key) })
+	err := e.store.each(ctx, partsOf(b.ID), func(o *blob.ListObject) error {
+		if _, ours := ownerOf(o.Key); !ours {
+			return nil
+		}
+		return e.store.drop(ctx, o.Key)
+	})
 	if err == nil && !fileNeeded {
 		err = errors.Join(e.store.drop(ctx, inputName(b.File)), e.store.drop(ctx, cardName(b.File)))
 	}
