@@ -24,12 +24,17 @@ type fakeDesk struct {
 	files   map[string]string
 	batches []queue.Batch
 	most    int
+	// broken is why nothing can be stored.
+	broken error
 }
 
 func (d *fakeDesk) Receive(_ context.Context, name string, from io.Reader) (queue.BatchFile, error) {
 	all, err := io.ReadAll(from)
 	if err != nil {
 		return queue.BatchFile{}, err
+	}
+	if d.broken != nil {
+		return queue.BatchFile{}, d.broken
 	}
 	if len(all) == 0 {
 		return queue.BatchFile{}, queue.ErrEmptyFile
@@ -175,6 +180,18 @@ func TestBatchesInTheShapeOfOpenAI(t *testing.T) {
 	for _, path := range []string{"/v1/files/none", "/v1/files/none/content", "/v1/batches/none", "/v1/batches/none/results"} {
 		if w := send(t, h, http.MethodGet, path, ""); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+func TestAStoreThatFailsMaySucceedLater(t *testing.T) {
+	t.Parallel()
+	d, h := bulkGateway(t)
+	d.broken = fmt.Errorf("%w: no space left on device", queue.ErrStorage)
+	for _, path := range []string{"/v1/files", "/v1/batches?runner=all&method=text"} {
+		w := send(t, h, http.MethodPost, path, "x", "Content-Type", "application/jsonl")
+		if p := wantProblem(t, w, http.StatusServiceUnavailable, "unavailable", "store"); !p.Retryable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %+v, %v", path, p, w.Header())
 		}
 	}
 }

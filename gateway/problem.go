@@ -41,7 +41,7 @@ const (
 	CodeWorkerLost           Code = "worker_lost"            // 500: too many workers were lost running the call
 	CodeCallLost             Code = "call_lost"              // 500: the queue lost the call; it may be sent again
 	CodeNoWorker             Code = "no_worker"              // 503: nobody serves the runner at present
-	CodeUnavailable          Code = "unavailable"            // 503: Redis is away
+	CodeUnavailable          Code = "unavailable"            // 503: Redis is away, or the store of batches
 	CodeOverloaded           Code = "overloaded"             // 503: too much is in flight, or the wait would be too long
 	CodeDraining             Code = "draining"               // 503: the gateway or the runner's queue is being drained
 	CodeDeadlineExceeded     Code = "deadline_exceeded"      // 504: the call's time was over
@@ -177,6 +177,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 		return say(CodeUnavailable, "the queue can be reached, but refuses to store anything at present")
 	case errors.Is(err, queue.ErrUnavailable):
 		return say(CodeUnavailable, "the queue cannot be reached at present")
+	case errors.Is(err, queue.ErrStorage):
+		return say(CodeUnavailable, "the store of files and batches fails at present")
 	case errors.Is(err, context.DeadlineExceeded):
 		return say(CodeDeadlineExceeded, "the request had no answer when its time was over")
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/ekiben/ekiben/queue"
 )
 
 // request is one request on its way through a handler.
@@ -176,6 +178,9 @@ func (g *Gateway) problem(r *request, err error) int {
 	}
 	if p.Code == CodeInternal {
 		p = g.internal(ctx, r, err)
+	}
+	if errors.Is(err, queue.ErrStorage) {
+		g.log.WarnContext(ctx, "the blob store fails", "path", r.Request().URL.Path, "err", err)
 	}
 	if r.Response().Committed {
 		return r.Response().Status
