@@ -61,8 +61,10 @@ func (p *process) newBatches() (func(context.Context) error, error) {
 			return nil
 		}, nil
 	}
+	c := p.settings.Bulk
+	c.PartAge = min(c.PartAge, max(p.settings.Retention/4, time.Second)) // until then jobs are all that is known
 	calls := bulkCalls{calls: p.gateway.Calls(), queue: p.queue, timeout: min(p.settings.Gateway.MaxTimeout, lineTimeout)}
-	engine, err := bulk.NewEngine(p.settings.Bulk, p.blobs, p.queue, calls, p.log)
+	engine, err := bulk.NewEngine(c, p.blobs, p.queue, calls, p.log)
 	if err != nil {
 		return nil, err
 	}

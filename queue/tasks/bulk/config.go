@@ -34,6 +34,10 @@ type Config struct {
 	// PartLines is how many lines one stored part of the outcomes has.
 	PartLines int
 
+	// PartAge is after how long a part is stored that has fewer: one an age at most, so
+	// that there are not too many. Until then its lines are up to the records of jobs.
+	PartAge time.Duration
+
 	// MaxLine is the longest line in bytes. Longer ones are errors.
 	MaxLine int
 
@@ -51,7 +55,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxBytes: 1 << 30, MaxLines: 1_000_000, Window: 512, Concurrency: 4, Retention: 24 * time.Hour,
-		PartLines: 1000, MaxLine: 17 << 20, Lease: 15 * time.Second, Poll: 200 * time.Millisecond, SweepEvery: 10 * time.Minute,
+		PartLines: 1000, PartAge: time.Minute, MaxLine: 17 << 20, Lease: 15 * time.Second, Poll: 200 * time.Millisecond, SweepEvery: 10 * time.Minute,
 	}
 }
 
@@ -68,6 +72,7 @@ func (c Config) Validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"batch retention": c.Retention, "batch lease": c.Lease, "batch poll": c.Poll, "batch sweep": c.SweepEvery,
+		"age of a part": c.PartAge,
 	} {
 		if d < time.Millisecond {
 			errs = append(errs, fmt.Errorf("%s is %s, want at least 1ms", name, d))

@@ -8,6 +8,8 @@
 // the order of the input, once. A line's call is a job whose id follows from the
 // batch and the line, so whoever takes a batch over meets the jobs that are there
 // already and runs no finished line again, as long as the records of jobs are
-// kept (queue.Config.Retention). Memory is bounded by the window, not by the
+// kept (queue.Config.Retention). Outcomes are stored at the latest a minute after all
+// lines before theirs have ended, so that only those of the last minute, and those in
+// the window behind a line that takes long, depend on that. Memory is bounded by the window, not by the
 // file.
 package bulk

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/ekiben/ekiben/queue"
 )
@@ -17,6 +18,8 @@ type part struct {
 	results, errors bytes.Buffer
 	lines, failed   int
 	ids             []string
+	// since is when the first of the lines came.
+	since time.Time
 
 	// ends, if set, is what the batch becomes when the part is stored. Lines of a
 	// canceled batch are left out between those that are stored: nobody could go on
@@ -25,6 +28,12 @@ type part struct {
 }
 
 func (p *part) size() int { return p.results.Len() + p.errors.Len() }
+
+// due reports whether a part is to be stored: it has many lines or bytes, or some of
+// them for long.
+func (p *part) due(now time.Time, c *Config) bool {
+	return p.lines >= c.PartLines || p.size() >= partBytes || p.lines > 0 && now.Sub(p.since) >= c.PartAge
+}
 
 // empty makes room for other lines.
 func (p *part) empty() {
@@ -61,8 +70,11 @@ type foreignError struct {
 	Message string `json:"message"`
 }
 
-// add writes the outcome of the next line.
-func (p *part) add(l *line, b *queue.Batch) {
+// add writes the outcome of the next line, now.
+func (p *part) add(now time.Time, l *line, b *queue.Batch) {
+	if p.lines == 0 {
+		p.since = now
+	}
 	to := &p.results
 	if l.failed() {
 		to = &p.errors

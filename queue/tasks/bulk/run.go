@@ -132,7 +132,7 @@ func (r *run) lap(ctx context.Context) (queue.BatchState, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := r.settle(); err != nil {
+		if err := r.settle(time.Now()); err != nil {
 			return "", err
 		}
 		if r.ended && len(r.lines) == 0 {
@@ -204,7 +204,7 @@ func (r *run) cancel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next := 0
+	next, now := 0, time.Now()
 	for _, l := range r.lines {
 		if l.stage != over {
 			if o := outcomes[next]; o.State == Answered {
@@ -213,7 +213,7 @@ func (r *run) cancel(ctx context.Context) error {
 			next++
 		}
 		if l.stage == over {
-			r.part.add(l, &r.batch)
+			r.part.add(now, l, &r.batch)
 		}
 	}
 	r.lines = nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"time"
 )
 
 // heldBytes is how much lines and their outcomes may take before no more lines
@@ -91,20 +92,25 @@ func (r *run) count(l *line) {
 }
 
 // settle puts the lines that have ended, as far as all before them have, into
-// the part, and has it stored when it is full.
-func (r *run) settle() (err error) {
+// the part, and has it stored when that is due.
+func (r *run) settle(now time.Time) (err error) {
 	for len(r.lines) > 0 && r.lines[0].stage == over {
 		l := r.lines[0]
 		r.lines[0] = nil
 		r.lines = r.lines[1:]
 		r.bytes -= l.size()
-		r.part.add(l, &r.batch)
-		if r.part.lines < r.config.PartLines && r.part.size() < partBytes {
-			continue
-		}
-		if r.part, err = r.stored.put(r.part); err != nil {
+		r.part.add(now, l, &r.batch)
+		if err := r.hand(now); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.hand(now)
+}
+
+// hand has the part stored if that is due, and begins another one.
+func (r *run) hand(now time.Time) (err error) {
+	if r.part.due(now, &r.config) {
+		r.part, err = r.stored.put(r.part)
+	}
+	return err
 }
