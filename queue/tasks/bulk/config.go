@@ -28,6 +28,10 @@ type Config struct {
 	// Concurrency is how many batches one process runs at a time.
 	Concurrency int `env:"EKIBEN_BATCH_CONCURRENCY"`
 
+	// Patience is how long a batch may come no further, because its runner is paused or
+	// has no workers, before it gives its place to one that waits. They take turns.
+	Patience time.Duration
+
 	// Retention is how long an ended batch and its files are kept.
 	Retention time.Duration `env:"EKIBEN_BATCH_RETENTION"`
 
@@ -54,7 +58,7 @@ type Config struct {
 // DefaultConfig returns the configuration that most processes run with.
 func DefaultConfig() Config {
 	return Config{
-		MaxBytes: 1 << 30, MaxLines: 1_000_000, Window: 512, Concurrency: 4, Retention: 24 * time.Hour,
+		MaxBytes: 1 << 30, MaxLines: 1_000_000, Window: 512, Concurrency: 4, Patience: 10 * time.Second, Retention: 24 * time.Hour,
 		PartLines: 1000, PartAge: time.Minute, MaxLine: 17 << 20, Lease: 15 * time.Second, Poll: 200 * time.Millisecond, SweepEvery: 10 * time.Minute,
 	}
 }
@@ -72,7 +76,7 @@ func (c Config) Validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"batch retention": c.Retention, "batch lease": c.Lease, "batch poll": c.Poll, "batch sweep": c.SweepEvery,
-		"age of a part": c.PartAge,
+		"age of a part": c.PartAge, "batch patience": c.Patience,
 	} {
 		if d < time.Millisecond {
 			errs = append(errs, fmt.Errorf("%s is %s, want at least 1ms", name, d))

@@ -98,10 +98,7 @@ type Engine struct {
 	records Records
 	calls   Calls
 	log     *slog.Logger
-
-	// mu guards running: the batches that this engine runs.
-	mu      sync.Mutex
-	running map[string]bool
+	places  *places
 }
 
 // NewEngine makes an engine. Its configuration must be valid.
@@ -109,7 +106,7 @@ func NewEngine(c Config, s *Store, r Records, calls Calls, log *slog.Logger) (*E
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("bulk: configuration: %w", err)
 	}
-	return &Engine{config: c, store: s, records: r, calls: calls, log: log, running: map[string]bool{}}, nil
+	return &Engine{config: c, store: s, records: r, calls: calls, log: log, places: newPlaces(&c)}, nil
 }
 
 // Run runs batches until ctx is done, gives back those that have not ended, and
@@ -146,43 +143,27 @@ const candidates = 1000
 func (e *Engine) begin(ctx context.Context, runs *sync.WaitGroup) {
 	ids, err := e.records.OpenBatches(ctx, candidates)
 	e.note(ctx, "batches cannot be looked for", err)
-	for _, id := range ids {
-		if !e.enter(id) {
-			continue
+	for _, id := range e.places.line(ids) {
+		if !e.places.room(time.Now()) {
+			return
 		}
 		owner := rand.Text()[:16]
 		err := e.records.ClaimBatch(ctx, id, owner, e.config.Lease)
 		if errors.Is(err, queue.ErrBatchTaken) {
 			err = e.records.CloseBatch(ctx, id)
-			e.leave(id)
 			e.note(ctx, "batch cannot be looked at", err, "batch", id)
 			continue
 		}
 		if err != nil {
-			e.leave(id)
 			e.note(ctx, "batch cannot be claimed", err, "batch", id)
 			return
 		}
+		place := e.places.take(time.Now(), id)
 		runs.Go(func() {
-			defer e.leave(id)
-			e.note(ctx, "batch is interrupted and will go on", e.run(ctx, id, owner), "batch", id)
+			defer e.places.leave(id)
+			if err := e.run(ctx, claim{e, id, owner}, place); !errors.Is(err, errStuck) {
+				e.note(ctx, "batch is interrupted and will go on", err, "batch", id)
+			}
 		})
 	}
-}
-
-// enter makes a batch one of those that run here, if there is room.
-func (e *Engine) enter(id string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.running[id] || len(e.running) >= e.config.Concurrency {
-		return false
-	}
-	e.running[id] = true
-	return true
-}
-
-func (e *Engine) leave(id string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.running, id)
 }

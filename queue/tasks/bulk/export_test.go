@@ -30,3 +30,37 @@ func (p *Part) Due(now time.Time, c Config) bool { return p.p.due(now, &c) }
 
 // Empty makes room for other lines.
 func (p *Part) Empty() { p.p.empty() }
+
+// Places are those of a process that runs so many batches at a time.
+type Places struct{ *places }
+
+// NewPlaces makes them.
+func NewPlaces(c Config) Places { return Places{newPlaces(&c)} }
+
+// Line puts batches that do not run in order.
+func (p Places) Line(open ...string) []string { return p.line(open) }
+
+// Take gives a batch a place if there is room, and returns which is to leave: "" if
+// none is.
+func (p Places) Take(now time.Time, id string) (leaves string, taken bool) {
+	if !p.room(now) {
+		return "", false
+	}
+	before := map[string]bool{}
+	for other, at := range p.running {
+		before[other] = at.leaves.Load()
+	}
+	p.take(now, id)
+	for other, left := range before {
+		if p.running[other].leaves.Load() && !left {
+			leaves = other
+		}
+	}
+	return leaves, true
+}
+
+// Move notes that a batch has come further.
+func (p Places) Move(now time.Time, id string) { p.running[id].move(now) }
+
+// Leave frees the place of a batch.
+func (p Places) Leave(id string) { p.leave(id) }

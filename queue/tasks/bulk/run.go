@@ -20,6 +20,7 @@ type claim struct {
 type run struct {
 	claim
 	batch  queue.Batch
+	place  *place
 	keep   *keeper
 	sender *sender
 	stored *storing
@@ -51,16 +52,19 @@ type run struct {
 	notBefore time.Time
 }
 
-// run runs a batch that owner has claimed, until it has ended, or gives it back.
-func (e *Engine) run(ctx context.Context, id, owner string) (err error) {
-	b, err := e.records.Batch(ctx, id)
+// errStuck is why a batch gives its place to another one.
+var errStuck = errors.New("the batch comes no further and gives way to others")
+
+// run runs a batch that was claimed, until it has ended, or gives it back.
+func (e *Engine) run(ctx context.Context, c claim, at *place) (err error) {
+	b, err := e.records.Batch(ctx, c.id)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
-	keep := e.startKeeper(ctx, stop, id, owner)
+	keep := e.startKeeper(ctx, stop, c.id, c.owner)
 	r := &run{
-		claim: claim{e, id, owner}, batch: b, keep: keep, part: &part{},
+		claim: c, batch: b, place: at, keep: keep, part: &part{},
 		counts: queue.BatchCounts{Completed: b.Stored - b.StoredFailed, Failed: b.StoredFailed},
 		seen:   map[uint64]struct{}{}, seed: maphash.MakeSeed(), pause: shortPoll,
 	}
@@ -73,7 +77,7 @@ func (e *Engine) run(ctx context.Context, id, owner string) (err error) {
 	if err != nil {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_, back := e.records.NoteBatch(last, id, owner, 0, queue.BatchChange{})
+		_, back := e.records.NoteBatch(last, c.id, c.owner, 0, queue.BatchChange{})
 		return errors.Join(err, back)
 	}
 	return nil
@@ -95,11 +99,13 @@ func (r *run) work(ctx context.Context) error {
 	state, err := r.lap(ctx)
 	r.sender.close()
 	last := r.part
-	if err == nil && last.lines > 0 {
+	if (err == nil || errors.Is(err, errStuck)) && last.lines > 0 {
 		if state == queue.BatchCancelled {
 			last.ends = state
 		}
-		_, err = r.stored.put(last)
+		if _, failed := r.stored.put(last); failed != nil {
+			err = failed
+		}
 	}
 	progress, failed := r.stored.close()
 	if err == nil {
@@ -137,6 +143,9 @@ func (r *run) lap(ctx context.Context) (queue.BatchState, error) {
 		}
 		if r.ended && len(r.lines) == 0 {
 			return queue.BatchCompleted, r.tell(ctx, queue.BatchChange{State: queue.BatchFinalizing})
+		}
+		if r.place.leaves.Load() {
+			return "", errStuck
 		}
 		if err := r.rest(ctx, ended, moved); err != nil {
 			return "", err

@@ -31,6 +31,7 @@ func (r *run) fill(ctx context.Context) error {
 		l := r.read(raw, long)
 		r.at++
 		if l.n < r.batch.Stored {
+			r.place.move(time.Now())
 			continue // its outcome is in a part; its custom_id counts
 		}
 		r.lines = append(r.lines, l)
@@ -79,6 +80,7 @@ func (r *run) endLine(l *line, status int, answer []byte) {
 }
 
 func (r *run) count(l *line) {
+	r.place.move(time.Now())
 	if l.n < r.batch.Stored {
 		return
 	}
