@@ -5,6 +5,7 @@ package onnx
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -22,9 +23,17 @@ type output struct {
 
 	// widened: it is asked for as FP32, see [widen].
 	widened bool
+
+	// passed is the place of the input that the output is, or -1. The library does
+	// not write such an output where it is told to.
+	passed int
 }
 
-func outputOf(p port) output { return output{port: p, element: elementOf(p.dtype)} }
+// outputOf makes an output of a graph with these inputs.
+func outputOf(p port, inputs []input) output {
+	passed := slices.IndexFunc(inputs, func(i input) bool { return i.name == p.name })
+	return output{port: p, element: elementOf(p.dtype), passed: passed}
+}
 
 // possible says what is wrong with an output that cannot be served.
 func (o output) possible() error {
@@ -61,6 +70,15 @@ func (o output) asked() string {
 type result struct {
 	value ort.Value
 	read  func(ort.Value) (tensor.Tensor, error)
+}
+
+// of is the output of a run with these inputs: what the library has put into v, or
+// the input that it is.
+func (o output) of(v ort.Value, r result, inputs []tensor.Tensor) (tensor.Tensor, error) {
+	if o.passed >= 0 {
+		return inputs[o.passed], nil
+	}
+	return r.read(v)
 }
 
 // prepare makes the place for the output of a batch of so many rows; rows is 0

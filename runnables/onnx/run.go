@@ -52,7 +52,7 @@ func (m *session) run(ctx context.Context, inputs []tensor.Tensor) (outputs []te
 	}
 	outputs = make([]tensor.Tensor, len(out))
 	for i, v := range out {
-		if outputs[i], err = results[i].read(v); err != nil {
+		if outputs[i], err = m.outputs[i].of(v, results[i], inputs); err != nil {
 			return nil, fmt.Errorf("output %q: %w", m.outputs[i].name, err)
 		}
 	}

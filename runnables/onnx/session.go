@@ -89,7 +89,7 @@ func (m *session) read(init Init, options *ort.SessionOptions) (why string, err 
 	for _, info := range out {
 		p, err := portOf("output", info, symbols)
 		if err == nil {
-			m.outputs, outputs = append(m.outputs, outputOf(p)), append(outputs, p)
+			m.outputs, outputs = append(m.outputs, outputOf(p, m.inputs)), append(outputs, p)
 			err = m.outputs[len(m.outputs)-1].possible()
 		}
 		errs = append(errs, err)

@@ -148,6 +148,37 @@ def external():
     save(m, HERE / "external.onnx", save_as_external_data=True, location="external.weights", size_threshold=0)
 
 
+def passed():
+    """Outputs that are inputs, of every way to take an output out; one is computed beside them, one is constant."""
+    x, half, text = value("x", F32, ["batch", 2]), value("half", F16, ["batch", "length"]), value("text", STRING, ["batch"])
+    model(
+        "passed", [helper.make_node("Neg", ["x"], ["negative"])],
+        [x, half, text], [value("negative", F32, ["batch", 2]), text, half, x],
+    )
+    model(
+        "passedscalar", [helper.make_node("Constant", [], ["constant"], value=numpy_helper.from_array(np.array([5, 6], np.float32)))],
+        [value("x", I64, [])], [value("x", I64, []), value("constant", F32, [2])],
+    )
+
+
+def constant():
+    """Has no inputs."""
+    model("constant", [helper.make_node("Constant", [], ["y"], value_floats=[1.0, 2.0])], [], [value("y", F32, [2])])
+
+
+def widths():
+    """Two inputs whose inner dimensions have one name."""
+    model("widths", [helper.make_node("Add", ["a", "b"], ["sum"])],
+          [value("a", F32, ["batch", "width"]), value("b", F32, ["batch", "width"])], [value("sum", F32, ["batch", "width"])])
+
+
+def summed():
+    """Adds up its rows: the dimension that is left has no name, but counts no rows."""
+    model("summed", [helper.make_node("ReduceSum", ["x", "axes"], ["sum"], keepdims=1)],
+          [value("x", F32, ["batch", 2])], [value("sum", F32, [None, 2])],
+          [numpy_helper.from_array(np.array([0], np.int64), "axes")])
+
+
 def main():
     identities("types", TYPES, [None, 2])
     identities("lengths", {n: TYPES[n] for n in ("FP16", "BF16", "FP32", "BYTES")}, ["batch", "length"])
@@ -160,6 +191,10 @@ def main():
     slow()
     table()
     external()
+    passed()
+    constant()
+    widths()
+    summed()
 
 
 if __name__ == "__main__":
