@@ -233,6 +233,9 @@ func TestARunnableThatCannotBeMadeEndsRun(t *testing.T) {
 		"no methods":  {runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { return &runnables.Instance{}, nil }}, "no methods"},
 		"warm up":     {warm(errBroken), "warm up: broken"},
 		"nothing bad": {warm(nil), ""},
+
+		"new panics":     {runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) { panic("dropped it") }}, "panicked: dropped it"},
+		"warm up panics": {panickingKind(func(i *runnables.Instance, p func() error) { i.OnWarmup = func(context.Context) error { return p() } }), "panicked: dropped it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -252,6 +255,28 @@ func TestARunnableThatCannotBeMadeEndsRun(t *testing.T) {
 			})
 		})
 	}
+}
+
+// panickingKind is a kind whose instances panic where they are told to.
+func panickingKind(at func(i *runnables.Instance, p func() error)) runnables.Kind {
+	return runnables.Kind{New: func(context.Context, runnables.Setup) (runnables.Runnable, error) {
+		i, err := runnables.New(double("run", nil))
+		at(i, func() error { panic("dropped it") })
+		return i, err
+	}}
+}
+
+func TestAnInstanceThatPanicsWhenItIsClosedIsTold(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, newFakeQueue(), options(), panickingKind(func(i *runnables.Instance, p func() error) { i.OnClose = p }))
+		synctest.Wait()
+		s.end()
+		if !strings.Contains(s.log.String(), "instance did not close") {
+			t.Errorf("the log has\n%s", s.log)
+		}
+	})
 }
 
 // A runner that cannot be made drains the others of its process.

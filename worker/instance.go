@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -26,20 +27,36 @@ type instance struct {
 func (r *runner) makeInstances(ctx context.Context) ([]*instance, error) {
 	var all []*instance
 	for n, place := range r.places {
-		runnable, err := r.kind.New(ctx, runnables.Setup{
-			Runner: r.options, Instance: n, Place: place, Log: r.log.With("instance", n),
+		var runnable runnables.Runnable
+		err := r.guarded(func() (err error) {
+			runnable, err = r.kind.New(ctx, runnables.Setup{
+				Runner: r.options, Instance: n, Place: place, Log: r.log.With("instance", n),
+			})
+			return err
 		})
 		if err != nil {
 			return all, fmt.Errorf("make instance %d of runnable %q: %w", n, r.options.Runnable, err)
 		}
 		i := &instance{runner: r, number: n, runnable: runnable}
 		all = append(all, i)
-		if err := i.prepare(ctx); err != nil {
+		if err := r.guarded(func() error { return i.prepare(ctx) }); err != nil {
 			return all, fmt.Errorf("instance %d of runnable %q: %w", n, r.options.Runnable, err)
 		}
 		r.live.Add(1)
 	}
 	return all, nil
+}
+
+// guarded turns a panic of a runnable outside of calls into an error: other runners
+// of the process do not end with it.
+func (r *runner) guarded(do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.log.Error("runnable panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = fmt.Errorf("it panicked: %v", v)
+		}
+	}()
+	return do()
 }
 
 // prepare checks the runnable, warms it up, and makes what serves it.
@@ -149,7 +166,7 @@ func (r *runner) closeInstances(all []*instance) {
 	defer closing.Wait()
 	for _, i := range all {
 		end := func() {
-			if err := i.runnable.Close(); err != nil {
+			if err := r.guarded(i.runnable.Close); err != nil {
 				r.log.Warn("instance did not close", "instance", i.number, "err", err)
 			}
 		}

@@ -217,6 +217,7 @@ func TestWhatCannotBeServedIsRefusedAtStart(t *testing.T) {
 		"not an ONNX model":                    {"path": garbage},
 		`"zipmap": False`:                      {"path": model("zipmap")},
 		"data type float8e4m3fn":               {"path": model("float8")},
+		"has 0 inputs and 1 outputs":           {"path": model("constant")},
 		"is fixed to 1: export":                {"path": model("single"), "batchable": true},
 		"must match":                           {"path": model("single"), "method": "No Name"},
 		`there is no "pathh"; there are: path`: {"pathh": "x"},

@@ -76,6 +76,9 @@ func (m *session) read(init Init, options *ort.SessionOptions) (why string, err 
 	if err != nil {
 		return "", fmt.Errorf("load the model: %w", err)
 	}
+	if len(in) == 0 || len(out) == 0 {
+		return "", fmt.Errorf("the graph has %d inputs and %d outputs: a model that can be called has at least one of each", len(in), len(out))
+	}
 	var errs []error
 	var inputs, outputs []port
 	for _, info := range in {
