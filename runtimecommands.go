@@ -47,6 +47,9 @@ func runtimeListCommand() *cobra.Command {
 			release := onnxruntime.Pinned()
 			view := runtimeView{Name: "onnx", Version: release.Version}
 			found, err := onnxruntime.Find(release)
+			if err == nil {
+				err = found.Intact(release)
+			}
 			if err != nil {
 				view.Problem = err.Error()
 			} else {
@@ -92,27 +95,33 @@ func runtimeInstallCommand() *cobra.Command {
 		Long: "Install the shared library of ONNX Runtime below $XDG_DATA_HOME/ekiben, or\n" +
 			"~/.local/share/ekiben. It is taken out of the npm package " + onnxruntime.Pinned().Package + " " + onnxruntime.Pinned().Version + ",\n" +
 			"whose digest is checked before anything is unpacked. npm_config_registry names\n" +
-			"another registry, HTTPS_PROXY a proxy. Where it is installed already, nothing is done.",
+			"another registry, HTTPS_PROXY a proxy. Where it is installed already, nothing is done;\n" +
+			"one that is damaged is replaced.",
 		Example: "  ekiben runtime install onnx\n" +
 			"  npm pack onnxruntime-node@" + onnxruntime.Pinned().Version + " && ekiben runtime install onnx --from onnxruntime-node-" + onnxruntime.Pinned().Version + ".tgz",
 		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"onnx"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return installONNX(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), from)
+			release := onnxruntime.Pinned()
+			source := onnxruntime.Download(release, onnxruntime.Registry())
+			if cmd.Flags().Changed("from") {
+				if from == "" {
+					return errors.New("--from is empty: want the file of the archive; leave it out to download one")
+				}
+				source = onnxruntime.File(from)
+			}
+			return installONNX(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), onnxruntime.Install{
+				Release: release, Platform: onnxruntime.Platform(), From: source,
+			})
 		},
 	}
 	c.Flags().StringVar(&from, "from", "", "take this archive, as `FILE`.tgz, and use no network")
 	return c
 }
 
-func installONNX(ctx context.Context, out, progress io.Writer, from string) error {
-	release := onnxruntime.Pinned()
-	dir, err := onnxruntime.Dir(release)
-	if err != nil {
+func installONNX(ctx context.Context, out, progress io.Writer, install onnxruntime.Install) (err error) {
+	release := install.Release
+	if install.Dir, err = onnxruntime.Dir(release); err != nil {
 		return err
-	}
-	install := onnxruntime.Install{Release: release, Platform: onnxruntime.Platform(), Dir: dir, From: onnxruntime.File(from)}
-	if from == "" {
-		install.From = onnxruntime.Download(release, onnxruntime.Registry())
 	}
 	if isTerminal(os.Stderr) {
 		bar := progressbar.NewOptions64(release.Size, progressbar.OptionSetWriter(progress), progressbar.OptionShowBytes(true),

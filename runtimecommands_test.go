@@ -44,6 +44,16 @@ func TestRuntimesAreListed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "mine.so"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if r := runtimes(t).Runtimes[0]; r.Installed || !strings.Contains(r.Problem, "is damaged: "+dir) {
+		t.Errorf("with an empty one: %+v", r)
+	}
+	binary, err := os.ReadFile(os.Args[0]) // whole is what is asked for
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "mine.so"), binary, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if r := runtimes(t).Runtimes[0]; !r.Installed || r.Source != "ONNXRUNTIME_LIB" || r.Path != filepath.Join(dir, "mine.so") || r.CUDA {
 		t.Errorf("with one: %+v", r)
 	}
@@ -80,6 +90,15 @@ func TestARuntimeIsAskedOfTheRegistryAndOnlyThePinnedOneIsTaken(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAnEmptyArchiveNameIsNoWishToDownload(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	t.Setenv("npm_config_registry", "http://127.0.0.1:1/nobody-is-there")
+	err := ekiben.Execute(t.Context(), io.Discard, io.Discard, "runtime", "install", "onnx", "--from", "")
+	if err == nil || !strings.Contains(err.Error(), "--from is empty") {
+		t.Errorf("%v", err)
 	}
 }
 

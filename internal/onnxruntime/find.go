@@ -27,12 +27,15 @@ type Found struct {
 	Source string
 }
 
+// installed is the source of what [Install] has put where it is.
+const installed = "installed"
+
 // Find looks for the library: in [Variable], where [Install] puts it, beside the
 // binary, and where systems have theirs. Without one the error wraps [ErrMissing]
 // and says what to do.
 func Find(r Release) (Found, error) {
 	if named := os.Getenv(Variable); named != "" {
-		return findNamed(named)
+		return findNamed(r, named)
 	}
 	var looked []string
 	for _, p := range places(r) {
@@ -50,17 +53,19 @@ func Find(r Release) (Found, error) {
 
 // findNamed takes the library that the variable names: a file, or a folder with
 // one.
-func findNamed(named string) (Found, error) {
+func findNamed(r Release, named string) (Found, error) {
 	path, err := filepath.Abs(named)
 	if err != nil {
 		return Found{}, fmt.Errorf("%s is %s: %w", Variable, named, err)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		for _, name := range names(Pinned()) {
+		for _, name := range names(r) {
 			if within := filepath.Join(path, name); isFile(within) {
 				return Found{Path: within, Source: Variable}, nil
 			}
 		}
+		return Found{}, fmt.Errorf("%w: %s is the folder %s, which has none of %s; correct it, or unset it and run: %s",
+			ErrMissing, Variable, named, strings.Join(names(r), ", "), Command)
 	}
 	if !isFile(path) {
 		return Found{}, fmt.Errorf("%w: %s is %s, where there is no such file; correct it, or unset it and run: %s",
@@ -86,7 +91,7 @@ type place struct{ dir, source string }
 func places(r Release) []place {
 	var all []place
 	if dir, err := Dir(r); err == nil {
-		all = append(all, place{dir, "installed"})
+		all = append(all, place{dir, installed})
 	}
 	if exe, err := os.Executable(); err == nil {
 		bin := filepath.Dir(exe)

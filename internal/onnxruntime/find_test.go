@@ -1,6 +1,7 @@
 package onnxruntime_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -95,6 +96,64 @@ func TestAMissingLibraryIsAnErrorThatNamesTheCommand(t *testing.T) {
 	}
 }
 
+func TestAFolderWithoutALibraryIsNoFileThatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(onnxruntime.Variable, dir)
+	_, err := onnxruntime.Find(onnxruntime.Pinned())
+	if !errors.Is(err, onnxruntime.ErrMissing) || !strings.Contains(err.Error(), "is the folder "+dir) || !strings.Contains(err.Error(), onnxruntime.Command) {
+		t.Errorf("%v", err)
+	}
+}
+
+// The library for tests is installed, and checked before others are made of it.
+func TestADamagedLibraryIsToldBeforeItIsLoaded(t *testing.T) {
+	release := onnxruntime.Pinned()
+	whole, err := onnxruntime.Find(release)
+	if err != nil {
+		t.Skip(err)
+	}
+	if err := whole.Intact(release); err != nil {
+		t.Fatal(err)
+	}
+	code, err := os.ReadFile(whole.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", data)
+	installed := put(t, data, "ekiben", "runtime", "onnx", release.Version, filepath.Base(whole.Path))
+	flipped := bytes.Clone(code)
+	flipped[len(flipped)/2] ^= 1
+	for what, c := range map[string]struct {
+		code          []byte
+		whole, intact bool
+	}{
+		"nothing":           {nil, false, false},
+		"half of it":        {code[:len(code)/2], false, false},
+		"without its end":   {code[:len(code)-1], false, false},
+		"with another byte": {flipped, true, whole.Source != "installed"},
+	} {
+		if err := os.WriteFile(installed, c.code, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, variable := range []string{"", installed} {
+			t.Setenv(onnxruntime.Variable, variable)
+			found, err := onnxruntime.Find(release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for of, check := range map[string]struct {
+				err  error
+				want bool
+			}{"whole": {found.Whole(release), c.whole}, "intact": {found.Intact(release), c.intact || c.whole && variable != ""}} {
+				if (check.err == nil) != check.want || check.err != nil && (!errors.Is(check.err, onnxruntime.ErrDamaged) || !strings.Contains(check.err.Error(), onnxruntime.Command)) {
+					t.Errorf("%s (%s) is %s: %v, want %v", what, found.Source, of, check.err, check.want)
+				}
+			}
+		}
+	}
+}
+
 func TestTheRegistryIsTheOneThatNPMWouldAsk(t *testing.T) {
 	t.Setenv("npm_config_registry", "")
 	t.Setenv("NPM_CONFIG_REGISTRY", "")
@@ -118,8 +177,8 @@ func TestThePinnedReleaseHasADigestAndTheCommonPlatforms(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for _, p := range []string{"linux/amd64", "linux/arm64"} {
-		if !strings.HasPrefix(r.Libraries[p], "package/") {
-			t.Errorf("no library for %s", p)
+		if l := r.Libraries[p]; !strings.HasPrefix(l.Entry, "package/") || l.Size == 0 || len(l.SHA256) != 64 {
+			t.Errorf("the library for %s is %+v", p, l)
 		}
 	}
 }

@@ -35,14 +35,15 @@ type Install struct {
 
 // Run installs the library and returns its path. The archive is unpacked only
 // after its digest was found right, and the library appears complete or not at
-// all. Where it is already, nothing is done and fresh is false.
+// all. Where it is already, nothing is done and fresh is false; a damaged one is
+// replaced.
 func (i Install) Run(ctx context.Context) (path string, fresh bool, err error) {
-	entry, err := i.Release.entry(i.Platform)
+	library, err := i.Release.library(i.Platform)
 	if err != nil {
 		return "", false, err
 	}
 	path = filepath.Join(i.Dir, fileName(i.Platform))
-	if isFile(path) {
+	if library.is(path) == nil {
 		return path, false, nil
 	}
 	if err := os.MkdirAll(i.Dir, 0o755); err != nil {
@@ -53,7 +54,7 @@ func (i Install) Run(ctx context.Context) (path string, fresh bool, err error) {
 		return "", false, err
 	}
 	defer discard(archive)
-	if err := unpack(archive, entry, path); err != nil {
+	if err := unpack(archive, library.Entry, path); err != nil {
 		return "", false, fmt.Errorf("unpack %s %s: %w", i.Release.Package, i.Release.Version, err)
 	}
 	return path, true, nil

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -62,6 +64,12 @@ func integrity(archive []byte) string {
 	return "sha512-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
+// library is one whose file holds a text.
+func library(text string) onnxruntime.Library {
+	sum := sha256.Sum256([]byte(text))
+	return onnxruntime.Library{Entry: entry, Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}
+}
+
 // registry answers with an archive, and install is what installs it.
 type registry struct {
 	*httptest.Server
@@ -83,7 +91,7 @@ func serve(t *testing.T, archive []byte, answer func(w http.ResponseWriter, arch
 	t.Cleanup(r.Close)
 	release := onnxruntime.Release{
 		Version: "9.9.9", Package: "onnxruntime-node", Integrity: integrity(archive), Size: int64(len(archive)),
-		Libraries: map[string]string{platform: entry},
+		Libraries: map[string]onnxruntime.Library{platform: library("code")},
 	}
 	r.install = onnxruntime.Install{
 		Release: release, Platform: platform, Dir: filepath.Join(t.TempDir(), "to", "here"),
@@ -132,6 +140,27 @@ func TestTheLibraryIsInstalledOnce(t *testing.T) {
 	again, fresh, err := r.install.Run(t.Context())
 	if err != nil || fresh || again != path || r.asked != 1 {
 		t.Errorf("the second time: %s, fresh %v, %v, registry asked %d times; want nothing done", again, fresh, err, r.asked)
+	}
+}
+
+func TestADamagedLibraryIsInstalledAgain(t *testing.T) {
+	t.Parallel()
+	r := serve(t, packed(t, file{name: entry, text: "code"}), whole)
+	path, _, err := r.install.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range []string{"", "cod", "c0de", "code!"} {
+		if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, fresh, err := r.install.Run(t.Context())
+		if err != nil || !fresh || again != path {
+			t.Errorf("over %q: %s, fresh %v, %v", damaged, again, fresh, err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != "code" {
+			t.Errorf("over %q: it holds %q, %v", damaged, text, err)
+		}
 	}
 }
 

@@ -37,6 +37,9 @@ func load() (found onnxruntime.Found, version string, err error) {
 	if found, err = onnxruntime.Find(release); err != nil {
 		return found, "", err
 	}
+	if err := found.Whole(release); err != nil {
+		return found, "", err
+	}
 	ort.SetSharedLibraryPath(found.Path)
 	// What goes wrong is in the errors; the library would write it to standard error
 	// as well, between the lines of the log.
@@ -45,7 +48,7 @@ func load() (found onnxruntime.Found, version string, err error) {
 			return found, "", fmt.Errorf("%w: %s (%s) does not have what the binding needs, want version %s or later: install it with: %s",
 				errVersion, found.Path, found.Source, release.Version, onnxruntime.Command)
 		}
-		return found, "", fmt.Errorf("load %s (%s): %w", found.Path, found.Source, err)
+		return found, "", fmt.Errorf("load %s (%s): %w; another one is installed with: %s", found.Path, found.Source, err, onnxruntime.Command)
 	}
 	library.found, library.version = found, ort.GetVersion()
 	return library.found, library.version, nil

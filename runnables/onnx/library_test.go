@@ -41,14 +41,24 @@ func loads(t *testing.T, library string) string {
 func TestALibraryThatCannotBeLoadedIsTold(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	garbage := filepath.Join(dir, "garbage.so")
-	if err := os.WriteFile(garbage, []byte("this is no library"), 0o600); err != nil {
+	whole := onnxtest.Need(t).Path
+	code, err := os.ReadFile(whole)
+	if err != nil {
 		t.Fatal(err)
 	}
+	garbage, short, empty := filepath.Join(dir, "garbage.so"), filepath.Join(dir, "short.so"), filepath.Join(dir, "empty.so")
+	for path, content := range map[string][]byte{garbage: []byte("this is no library"), short: code[:len(code)/2], empty: nil} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for library, want := range map[string]string{
-		onnxtest.Need(t).Path:         "loaded",
+		whole:                         "loaded",
 		filepath.Join(dir, "none.so"): "install onnx",
-		garbage:                       "load " + garbage + " (ONNXRUNTIME_LIB)",
+		garbage:                       "is damaged: " + garbage + " (ONNXRUNTIME_LIB)",
+		short:                         "is damaged: " + short + " (ONNXRUNTIME_LIB)",
+		empty:                         "is damaged: " + empty + " (ONNXRUNTIME_LIB)",
+		other(t, dir):                 "another one is installed with: ekiben runtime install onnx",
 		old(t, dir):                   "is too old: ",
 	} {
 		if out := loads(t, library); !strings.Contains(out, want) {
@@ -57,16 +67,27 @@ func TestALibraryThatCannotBeLoadedIsTold(t *testing.T) {
 	}
 }
 
+// other is a library of something else.
+func other(t *testing.T, dir string) string {
+	t.Helper()
+	return compiled(t, dir, "other", `int answer(void) { return 42; }`)
+}
+
 // old is a library without the version of the C API that the binding wants.
 func old(t *testing.T, dir string) string {
 	t.Helper()
-	source, library := filepath.Join(dir, "old.c"), filepath.Join(dir, "old.so")
-	code := `#include <stdint.h>
+	return compiled(t, dir, "old", `#include <stdint.h>
 static const void *api(uint32_t version) { (void)version; return 0; }
 static const char *version(void) { return "0.1"; }
 static const struct { const void *(*api)(uint32_t); const char *(*version)(void); } base = {api, version};
 const void *OrtGetApiBase(void) { return &base; }
-`
+`)
+}
+
+// compiled is a library of C code.
+func compiled(t *testing.T, dir, name, code string) string {
+	t.Helper()
+	source, library := filepath.Join(dir, name+".c"), filepath.Join(dir, name+".so")
 	if err := os.WriteFile(source, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
