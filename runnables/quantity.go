@@ -17,6 +17,7 @@ type Quantity struct {
 	form   quantityForm
 	amount float64
 	ids    []string
+	wish   bool
 }
 
 type quantityForm uint8
@@ -36,6 +37,15 @@ func System() Quantity { return Quantity{form: allOf} }
 
 // Devices asks for these devices, by index or UUID.
 func Devices(ids ...string) Quantity { return Quantity{form: theseOf, ids: slices.Clone(ids)} }
+
+// Wish is the same for whoever can use it: a runnable that cannot does without.
+func (q Quantity) Wish() Quantity {
+	q.wish = q.Given()
+	return q
+}
+
+// IsWish reports whether a runnable that cannot use the resource does without.
+func (q Quantity) IsWish() bool { return q.wish }
 
 // Given reports whether anything is asked for.
 func (q Quantity) Given() bool { return q.form != unsaid }

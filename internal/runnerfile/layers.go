@@ -50,6 +50,21 @@ func (ls layers) ground(r runnables.Runner) runnables.Runner {
 	return r
 }
 
+// around are the layers of a runner that has the binary's runnable: what the file
+// has for all runners does not replace that, and what it has with another one is not
+// for it.
+func (ls layers) around(runnable string) layers {
+	ls = slices.Clone(ls)
+	for i, l := range ls {
+		if l.Runnable != nil && *l.Runnable != runnable {
+			ls[i].Init, ls[i].RunnableInitParams, ls[i].Models = nil, nil, nil
+			ls[i].RunnableMethodConfigs, ls[i].MethodConfigs = methodConfigs{}, methodConfigs{}
+		}
+		ls[i].Runnable = nil
+	}
+	return ls
+}
+
 // set overrides an option with what is given.
 func set[T any](option, given *T) {
 	if given != nil {
@@ -98,7 +113,7 @@ func (l layer) resources(r *runnables.Runner) {
 		case cpuResource:
 			r.CPU = q.value
 		case gpuResource:
-			r.NvidiaGPU = q.value
+			r.NvidiaGPU = l.gpus(q)
 		default:
 			custom(r, name, q)
 		}
@@ -107,7 +122,7 @@ func (l layer) resources(r *runnables.Runner) {
 		r.CPU = l.CPU.value
 	}
 	if l.NvidiaGPU.given {
-		r.NvidiaGPU = l.NvidiaGPU.value
+		r.NvidiaGPU = l.gpus(l.NvidiaGPU)
 	}
 	for name, q := range l.CustomResources {
 		custom(r, name, q)
@@ -115,6 +130,15 @@ func (l layer) resources(r *runnables.Runner) {
 	set(&r.WorkersPerResource, l.WorkersPerResource)
 	set(&r.Strategy, l.Strategy)
 	set(&r.Replicas, l.Replicas)
+}
+
+// gpus is how many GPUs a layer asks for. What all runners share is for those that
+// can use them.
+func (l layer) gpus(q quantity) runnables.Quantity {
+	if l.name == "" {
+		return q.value.Wish()
+	}
+	return q.value
 }
 
 // custom sets an amount of a resource, none if it is null.

@@ -3,6 +3,7 @@ package runnerfile_test
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,46 @@ runners:
 	}
 	if after := fmt.Sprintf("%+v", code); after != before {
 		t.Errorf("the binary's runner was changed to %s", after)
+	}
+}
+
+func TestWhatHoldsForAllRunnersHoldsForThoseOfTheBinary(t *testing.T) {
+	t.Parallel()
+	mine := runnables.Runner{Name: "mine", Runnable: "echo", Init: runnables.Init{"datatype": "FP32"}, MaxQueue: 3, CPU: runnables.Amount(1)}
+	base := runnerfile.Base{Runners: []runnables.Runner{mine}, Dir: "/elsewhere"}
+	want := mine.WithDefaults()
+	want.MaxBatchSize, want.MaxQueue, want.CPU, want.Env = 7, 9, runnables.Amount(2), map[string]string{"A": "a"}
+	for _, own := range []string{"", "  mine:\n"} {
+		all, _ := parse(t, `
+runner_defaults: {runnable: "python:m:C", init: {size: 1}, models: [m], env: {A: a}, max_queue: 9, method_configs: {m: {max_batch_size: 2}}}
+runners:
+  resources: {cpu: 2}
+  batching: {max_batch_size: 7}
+`+own, base)
+		if len(all) != 1 || !reflect.DeepEqual(all[0], want) {
+			t.Errorf("with %q got\n%+v\nwant\n%+v", own, all, want)
+		}
+	}
+	all, _ := parse(t, "runner_defaults: {init: {shape: [-1, 2]}}", base)
+	if all[0].Init["datatype"] != "FP32" || all[0].Init["shape"] == nil || all[0].Dir != "/elsewhere" {
+		t.Errorf("parameters for all runners make it %+v", all[0])
+	}
+	if _, _, err := runnerfile.Parse([]byte("runner_defaults: {env: {A-B: c}}"), base); err == nil || !strings.Contains(err.Error(), "[1:19] env: name") {
+		t.Errorf("a fault of all runners is told as %v", err)
+	}
+}
+
+func TestGPUsOfAllRunnersAreAWish(t *testing.T) {
+	t.Parallel()
+	all, _ := parse(t, "runner_defaults: {nvidia_gpu: 1}\nrunners: {a: {runnable: x}, b: {runnable: x, nvidia_gpu: 1}, c: {runnable: x, resources: {nvidia.com/gpu: 1}}}", runnerfile.Base{})
+	shared, _ := parse(t, "runners: {resources: {nvidia.com/gpu: [0]}, a: {runnable: x}}", runnerfile.Base{})
+	for i, c := range []struct {
+		got  runnables.Runner
+		wish bool
+	}{{all[0], true}, {all[1], false}, {all[2], false}, {shared[0], true}} {
+		if c.got.NvidiaGPU.Amount() != 1 || c.got.NvidiaGPU.IsWish() != c.wish {
+			t.Errorf("%d: %+v", i, c.got)
+		}
 	}
 }
 

@@ -9,8 +9,8 @@ type file struct {
 	// logging, metrics, traffic and workers_per_resource hold for all of them.
 	Runners runners `yaml:"runners"`
 
-	// RunnerDefaults are options of all runners that do not say otherwise. Maps are
-	// merged; of everything else the runner's own wins.
+	// RunnerDefaults are options of all runners that do not say otherwise, those of
+	// the binary among them. Maps are merged; of everything else the runner's own wins.
 	RunnerDefaults options `yaml:"runner_defaults"`
 
 	// Schedules are jobs that are submitted at certain times.

@@ -53,7 +53,8 @@ type Warning struct {
 }
 
 // Read reads the runners in a file, checked and with their defaults: those of the
-// binary that the file does not mention, then those of the file. The error says
+// binary that the file does not name, on which what it says of all runners is put,
+// then those of the file. The error says
 // everything that is wrong, and where; it wraps [fs.ErrNotExist] if there is no
 // such file.
 func Read(path string, base Base) ([]runnables.Runner, []Warning, error) {
@@ -90,16 +91,12 @@ func Parse(data []byte, base Base) ([]runnables.Runner, []Warning, error) {
 		warnings = append(warnings, l.warnings()...)
 	}
 	var all []runnables.Runner
+	known := fs.places()
 	for _, r := range base.Runners {
 		if !slices.ContainsFunc(f.Runners.all, func(l layer) bool { return l.name == r.Name }) {
-			r = layers{}.over(r)
-			for _, e := range r.Check() {
-				fs.add(place{}, "runner %q of this binary: %s", r.Name, e)
-			}
-			all = append(all, r)
+			all = append(all, layers{defaults, f.Runners.shared, {name: r.Name}}.runner(base, known, &fs))
 		}
 	}
-	known := fs.places()
 	for _, l := range f.Runners.all {
 		all = append(all, layers{defaults, f.Runners.shared, l}.runner(base, known, &fs))
 	}
@@ -142,6 +139,9 @@ func (ls layers) runner(base Base, known map[place]bool, fs *faults) runnables.R
 			under = r
 		}
 	}
+	if under.Runnable != "" && own.Runnable == nil {
+		ls = ls.around(under.Runnable)
+	}
 	r := ls.over(under)
 	if slices.ContainsFunc(ls, layer.namesFiles) {
 		r.Dir = base.Dir
@@ -152,6 +152,8 @@ func (ls layers) runner(base Base, known map[place]bool, fs *faults) runnables.R
 		case known[at]:
 		case !itsOwn:
 			fs.add(at, "%s", e) // what they share, so once
+		case own.node == nil:
+			fs.add(at, "runner %q of this binary: %s", own.name, e)
 		default:
 			fs.add(at, "runner %q: %s", own.name, e)
 		}

@@ -39,11 +39,11 @@ func Kind() runnables.Kind {
 	}
 }
 
-// describe takes no GPU for a runner that did not ask for one where the library
-// can make no use of it.
+// describe takes no GPU for a runner that did not ask for one itself where the
+// library can make no use of it.
 func describe(_ context.Context, r runnables.Runner) (runnables.Resources, error) {
 	resources := runnables.Resources{NvidiaGPU: true, MultiThreading: true}
-	if !r.NvidiaGPU.Given() {
+	if !r.NvidiaGPU.Given() || r.NvidiaGPU.IsWish() {
 		found, err := onnxruntime.Find(onnxruntime.Pinned())
 		switch {
 		case err != nil: // which is told when an instance is made

@@ -320,7 +320,7 @@ func TestAGPUIsOnlyTakenWhereTheLibraryCanUseIt(t *testing.T) {
 	for _, c := range []struct {
 		asked runnables.Quantity
 		want  bool
-	}{{runnables.Quantity{}, false}, {runnables.Amount(1), true}} {
+	}{{runnables.Quantity{}, false}, {runnables.Amount(1).Wish(), false}, {runnables.Amount(1), true}} {
 		got, err := onnx.Kind().Describe(t.Context(), runnables.Runner{NvidiaGPU: c.asked})
 		if err != nil || got.NvidiaGPU != c.want || !got.MultiThreading {
 			t.Errorf("a runner that asks for %q GPUs has %+v, %v", c.asked, got, err)

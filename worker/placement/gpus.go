@@ -13,7 +13,7 @@ import (
 func (d *draft) gpus() ([]GPU, error) {
 	asked := d.q.Runner.NvidiaGPU
 	if !d.q.Resources.NvidiaGPU {
-		if asked.Amount() > 0 {
+		if asked.Amount() > 0 && !asked.IsWish() {
 			return nil, fmt.Errorf("nvidia_gpu is %s, but runnable %q cannot use GPUs; leave nvidia_gpu out", asked, d.q.Runner.Runnable)
 		}
 		d.say("On the CPU, because %s.", cmp.Or(d.q.Resources.WithoutGPU, "the runnable cannot use GPUs"))

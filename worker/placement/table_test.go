@@ -41,6 +41,14 @@ func gpu(v any) func(*runnables.Runner) {
 	return func(r *runnables.Runner) { r.NvidiaGPU = quantity(v) }
 }
 
+// wish makes the GPUs that are asked for those of all runners.
+func wish(asks func(*runnables.Runner)) func(*runnables.Runner) {
+	return func(r *runnables.Runner) {
+		asks(r)
+		r.NvidiaGPU = r.NvidiaGPU.Wish()
+	}
+}
+
 func workers(w float64) func(*runnables.Runner) {
 	return func(r *runnables.Runner) { r.WorkersPerResource = w }
 }
@@ -134,6 +142,9 @@ func TestDefaultHeedsEveryOption(t *testing.T) {
 		{name: "no whole number of GPUs", can: gpuOnly, asks: with(gpu(4), workers(0.4)), want: "0,1,2", tells: "no whole number"},
 		{name: "no GPU, for a reason of its own", can: runnables.Resources{WithoutGPU: "its library has no CUDA"}, want: "cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1 cpu×1", tells: "On the CPU, because its library has no CUDA."},
 		{name: "a GPU for a runnable that has no use for it", can: oneThread, asks: gpu(1), fails: `runnable "python:m:Class" cannot use GPUs`},
+		{name: "a GPU for all runners, of a runnable that has no use for it", can: threaded, asks: wish(gpu(1)), want: "cpu×8", tells: "the runnable cannot use GPUs"},
+		{name: "certain GPUs for all runners", can: threaded, asks: wish(gpu([]any{0})), want: "cpu×8"},
+		{name: "a GPU for all runners, of a runnable that can use it", can: gpuOnly, asks: wish(gpu(1)), want: "0"},
 		{name: "certain GPUs for a runnable that has no use for them", can: oneThread, asks: gpu([]any{0}), fails: "cannot use GPUs"},
 		{name: "a GPU twice", can: gpuOnly, asks: gpu([]any{1, "GPU-10000000-aaaa"}), fails: "GPU 1 is there twice"},
 		{name: "a UUID in other letters", can: gpuOnly, asks: gpu([]any{"gpu-10000000-AAAA"}), want: "GPU-10000000-aaaa"},
