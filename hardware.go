@@ -63,6 +63,7 @@ func placeable(devices []gpu.Device) []placement.GPU {
 		if d.Part {
 			gpus[i] = placement.PartOfGPU(d.Index, d.UUID, d.Name, d.MemoryTotal)
 		}
+		gpus[i].Used, gpus[i].Processes = d.MemoryUsed, len(d.Processes)
 	}
 	return gpus
 }

@@ -45,6 +45,7 @@ func TestGPUsAreToldAndPlacedAsTheDriverKnowsThem(t *testing.T) {
 	wantPlaced := []placement.GPU{
 		placement.WholeGPU(0, "GPU-a", "NVIDIA A100", 40<<30), placement.PartOfGPU(1, "MIG-b", "NVIDIA A100 MIG 1g.5gb", 5<<30),
 	}
+	wantPlaced[0].Used, wantPlaced[0].Processes = 3<<30, 1
 	if !reflect.DeepEqual(placed, wantPlaced) {
 		t.Errorf("placed %+v, want %+v", placed, wantPlaced)
 	}

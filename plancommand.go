@@ -117,6 +117,10 @@ type gpuView struct {
 	UUID        string `json:"uuid,omitempty"`
 	Name        string `json:"name,omitempty"`
 	MemoryBytes uint64 `json:"memory_bytes,omitempty"`
+	// UsedBytes and Processes are what the GPU is used for now: emptier ones are
+	// taken first.
+	UsedBytes uint64 `json:"used_bytes,omitempty"`
+	Processes int    `json:"processes,omitempty"`
 }
 
 // runnerPlans is the plan of one runner.
@@ -152,7 +156,7 @@ func (app App) viewPlan(ctx context.Context, runners []runnables.Runner, h hardw
 		Notes:   append([]string{}, layout.Notes...),
 	}
 	for _, g := range h.machine.GPUs {
-		v.Machine.GPUs = append(v.Machine.GPUs, gpuView{g.ID, g.UUID, g.Name, g.Memory})
+		v.Machine.GPUs = append(v.Machine.GPUs, gpuView{g.ID, g.UUID, g.Name, g.Memory, g.Used, g.Processes})
 	}
 	if len(h.machine.GPUs) == 0 {
 		v.Machine.NoGPUs = h.machine.NoGPUs
@@ -245,6 +249,9 @@ func (m machineView) line() string {
 		gpus[i] = strings.TrimSpace(g.ID + " " + g.Name)
 		if g.MemoryBytes > 0 {
 			gpus[i] += fmt.Sprintf(" %d GiB", g.MemoryBytes>>30)
+		}
+		if g.UsedBytes > 0 {
+			gpus[i] += fmt.Sprintf(" (%.1f in use)", float64(g.UsedBytes)/(1<<30))
 		}
 	}
 	return line + " and NVIDIA GPUs " + strings.Join(gpus, ", ") + "."

@@ -80,7 +80,7 @@ words (plain, strategy default)
   The instances are in the worker's process, and have its environment.
 
 images (python:m:Class, strategy default)
-  On 2 GPUs, as it asks for: 0, 1 of 4, those with the fewest instances.
+  On 2 GPUs, as it asks for: 0, 1 of 4, the emptiest.
   4 instances: workers_per_resource is 2.
   It has 8 cores, as it asks for.
   2 threads each.
@@ -90,7 +90,7 @@ images (python:m:Class, strategy default)
 		`NUMEXPR_NUM_THREADS=2 OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 RAYON_RS_NUM_CPUS=2 TF_NUM_INTEROP_THREADS=2 TF_NUM_INTRAOP_THREADS=2 VECLIB_MAXIMUM_THREADS=2 TOKEN
 
 faces (python:m:Class, strategy default)
-  On 1 GPU, as it asks for: 2 of 4, those with the fewest instances.
+  On 1 GPU, as it asks for: 2 of 4, the emptiest.
   1 instance.
   Environment of instance 0: CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=2
 

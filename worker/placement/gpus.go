@@ -47,7 +47,7 @@ func (d *draft) all(why string) ([]GPU, error) {
 	return slices.Clone(d.m.GPUs), nil
 }
 
-// some takes the n GPUs with the fewest instances.
+// some takes the n emptiest GPUs.
 func (d *draft) some(n float64) ([]GPU, error) {
 	switch {
 	case n == 0:
@@ -64,7 +64,7 @@ func (d *draft) some(n float64) ([]GPU, error) {
 	if len(devices) == len(d.m.GPUs) {
 		d.say("On %s, as it asks for: that is all there are.", count(len(devices), "GPU"))
 	} else {
-		d.say("On %s, as it asks for: %s of %d, those with the fewest instances.", count(len(devices), "GPU"), names(devices), len(d.m.GPUs))
+		d.say("On %s, as it asks for: %s of %d, the emptiest.", count(len(devices), "GPU"), names(devices), len(d.m.GPUs))
 	}
 	return devices, nil
 }
@@ -152,8 +152,7 @@ func (d *draft) instancesOnGPUs(groups [][]GPU) (n int, each func(i int) int) {
 	case d.q.Runner.Replicas > 0:
 		n = d.q.Runner.Replicas
 		d.say("replicas is %d; they take the GPUs in turn.", n)
-		// The first are those with the fewest instances of other runners.
-		slices.SortStableFunc(groups, func(a, b []GPU) int { return cmp.Compare(load(a), load(b)) })
+		slices.SortStableFunc(groups, emptier)
 		if n < len(groups) {
 			d.warn("replicas is less than the GPUs could have: %s of %d are used.", count(n*len(groups[0]), "GPU"), len(groups)*len(groups[0]))
 		}
@@ -166,15 +165,6 @@ func (d *draft) instancesOnGPUs(groups [][]GPU) (n int, each func(i int) int) {
 		d.say("%d instances: workers_per_resource is %s.", n, number(w))
 		return n, func(i int) int { return min(int(float64(i)/w+tiny), len(groups)-1) }
 	}
-}
-
-// load is that of a group.
-func load(group []GPU) int {
-	sum := 0
-	for _, g := range group {
-		sum += g.Load
-	}
-	return sum
 }
 
 // threadsBesideGPUs is how many threads each of n instances on GPUs has. Nobody

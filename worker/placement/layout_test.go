@@ -205,6 +205,47 @@ func TestTheVariableOfTheProcessHidesGPUs(t *testing.T) {
 	}
 }
 
+// used is the machine with what its GPUs were used for before: gigabytes and
+// processes.
+func used(m placement.Machine, by ...[2]int) placement.Machine {
+	for i, u := range by {
+		m.GPUs[i].Used, m.GPUs[i].Processes = uint64(u[0])<<30, u[1]
+	}
+	return m
+}
+
+func TestTheEmptierGPUIsTakenFirst(t *testing.T) {
+	t.Parallel()
+	little := used(machine(8, 2))
+	little.GPUs[0].Used = 100 << 20
+	for _, tt := range []struct {
+		name string
+		m    placement.Machine
+		ask  []func(*runnables.Runner)
+		want string
+	}{
+		{"nothing is used", used(machine(8, 2)), []func(*runnables.Runner){gpu(1)}, "0"},
+		{"another worker has GPU 0", used(machine(8, 2), [2]int{5, 1}), []func(*runnables.Runner){gpu(1)}, "1"},
+		{"two workers before", used(machine(8, 3), [2]int{5, 1}, [2]int{4, 1}), []func(*runnables.Runner){gpu(1)}, "2"},
+		{"memory counts before processes", used(machine(8, 2), [2]int{20, 1}, [2]int{2, 3}), []func(*runnables.Runner){gpu(1)}, "1"},
+		{"processes count where memory does not tell", used(machine(8, 2), [2]int{0, 1}), []func(*runnables.Runner){gpu(1)}, "1"},
+		{"what idle GPUs differ by does not count", little, []func(*runnables.Runner){gpu(1)}, "0"},
+		{"instances count before all else", used(machine(8, 2), [2]int{5, 1}), []func(*runnables.Runner){gpu([]any{1}), gpu(1)}, "1 | 0"},
+		{"several", used(machine(8, 4), [2]int{5, 1}, [2]int{0, 0}, [2]int{9, 1}), []func(*runnables.Runner){gpu(2), gpu(2)}, "1 3 | 0 2"},
+		{"replicas", used(machine(8, 3), [2]int{5, 1}), []func(*runnables.Runner){replicas(2)}, "1 2"},
+		{"groups", used(machine(8, 4), [2]int{1, 1}, [2]int{5, 1}, [2]int{2, 1}, [2]int{2, 1}), []func(*runnables.Runner){with(replicas(1), workers(0.5))}, "2,3"},
+	} {
+		var requests []placement.Request
+		for i, ask := range tt.ask {
+			requests = append(requests, named(string(rune('a'+i)), gpuOnly, ask))
+		}
+		l, err := placement.Make(tt.m, nil, requests)
+		if err != nil || pictures(l) != tt.want {
+			t.Errorf("%s: %s, %v; want %s", tt.name, pictures(l), err, tt.want)
+		}
+	}
+}
+
 func TestGPUsThatAreSeenByUUIDArePlacedByUUID(t *testing.T) {
 	t.Parallel()
 	l, err := placement.Make(machine(8, 4).Seeing("GPU-3,GPU-1"), nil, []placement.Request{

@@ -48,6 +48,32 @@ type GPU struct {
 
 	// Load is how many instances have been placed on it by now.
 	Load int
+
+	// Used is how much of its memory was in use before, in bytes, and Processes how
+	// many processes computed on it, as far as that is known.
+	Used      uint64
+	Processes int
+}
+
+// usedStep is what Used is compared in, in bytes: less than that idle GPUs differ by,
+// and more than that what a process has that does nothing yet.
+const usedStep = 256 << 20
+
+// emptier compares groups of as many devices: first by the instances that they have
+// been given, then by what they were used for before.
+func emptier(a, b []GPU) int {
+	sum := func(group []GPU, of func(GPU) int) (n int) {
+		for _, g := range group {
+			n += of(g)
+		}
+		return n
+	}
+	by := func(of func(GPU) int) int { return cmp.Compare(sum(a, of), sum(b, of)) }
+	return cmp.Or(
+		by(func(g GPU) int { return g.Load }),
+		by(func(g GPU) int { return int(g.Used / usedStep) }),
+		by(func(g GPU) int { return g.Processes }),
+	)
 }
 
 // WholeGPU is a GPU that is not divided.
@@ -87,14 +113,14 @@ func (m Machine) Find(id string) (GPU, error) {
 	}
 }
 
-// LeastLoaded returns the n devices with the fewest instances, in their order.
-// There must be as many.
+// LeastLoaded returns the n devices with the fewest instances, of those with as many
+// the ones that were used the least before, in their order. There must be as many.
 func (m Machine) LeastLoaded(n int) []GPU {
 	order := make([]int, len(m.GPUs))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(m.GPUs[a].Load, m.GPUs[b].Load) })
+	slices.SortStableFunc(order, func(a, b int) int { return emptier(m.GPUs[a:a+1], m.GPUs[b:b+1]) })
 	order = order[:n]
 	slices.Sort(order)
 	chosen := make([]GPU, n)
