@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,9 @@ func (app App) place(ctx context.Context, runners []runnables.Runner, m placemen
 	var errs []error
 	for i, r := range runners {
 		resources, err := app.resources(ctx, r)
+		if err == nil && len(resources.Methods) > 0 {
+			err = r.CheckMethods(resources.Methods)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("runner %q: %w", r.Name, err))
 		}
@@ -28,7 +32,38 @@ func (app App) place(ctx context.Context, runners []runnables.Runner, m placemen
 	if err := errors.Join(errs...); err != nil {
 		return placement.Layout{}, err
 	}
-	return placement.Make(m, app.Strategies, requests)
+	l, err := placement.Make(m, app.Strategies, requests)
+	for i := range l.Plans {
+		l.Plans[i].Warnings = append(l.Plans[i].Warnings, app.doubts(requests[i], l.Plans[i])...)
+	}
+	return l, err
+}
+
+// doubts are warnings about a plan that the strategy knows nothing of.
+func (app App) doubts(q placement.Request, p placement.Plan) []string {
+	var all []string
+	onGPU := slices.ContainsFunc(p.Places, func(p runnables.Place) bool { return len(p.Devices) > 0 })
+	if o := q.Resources.Obstacle; o != "" {
+		all = append(all, "No instance can be made: "+o+".")
+	}
+	if o := q.Resources.GPUObstacle; o != "" && onGPU {
+		all = append(all, "No instance can be made on a GPU: "+o+".")
+	}
+	if len(p.Places) > 0 && app.isProcess(q.Runner) {
+		for name, value := range p.Places[0].Environment() {
+			if own, given := q.Runner.Env[name]; given && own != value {
+				all = append(all, fmt.Sprintf("env has %s=%s, which wins over the %s of its place.", name, own, value))
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// isProcess reports whether the instances of a runner are processes.
+func (app App) isProcess(r runnables.Runner) bool {
+	kind, _ := app.Runnables.Of(r)
+	return kind.Isolated || r.Isolation == runnables.IsolationProcess
 }
 
 // resources are what the runnable of a runner can use. To find out can take a

@@ -132,7 +132,8 @@ type runnerPlans struct {
 	// shown; else none.
 	Isolation runnables.Isolation `json:"isolation"`
 	Instances []instancePlan      `json:"instances"`
-	// Env are the names of the variables that the runner's own options add.
+	// Env are the names of the variables that the runner's own options add to those
+	// of the places.
 	Env      []string `json:"env,omitempty"`
 	Why      []string `json:"why"`
 	Warnings []string `json:"warnings"`
@@ -170,19 +171,28 @@ func (app App) viewPlan(ctx context.Context, runners []runnables.Runner, h hardw
 func (app App) viewRunnerPlan(r runnables.Runner, plan placement.Plan) runnerPlans {
 	v := runnerPlans{
 		Name: r.Name, Runnable: r.Runnable, Strategy: r.Strategy, Isolation: runnables.IsolationNone,
-		Env: slices.Sorted(maps.Keys(r.Env)), Why: append([]string{}, plan.Why...), Warnings: append([]string{}, plan.Warnings...),
+		Why: append([]string{}, plan.Why...), Warnings: append([]string{}, plan.Warnings...),
 	}
 	if v.Strategy == "" {
 		v.Strategy = "default"
 	}
-	if kind, _ := app.Runnables.Of(r); kind.Isolated || r.Isolation == runnables.IsolationProcess {
-		v.Isolation = runnables.IsolationProcess
+	var own map[string]string
+	if app.isProcess(r) {
+		v.Isolation, own = runnables.IsolationProcess, maps.Clone(r.Env)
 	}
 	for i, p := range plan.Places {
+		environment := p.Environment()
+		for name := range environment {
+			if value, given := r.Env[name]; given && v.Isolation == runnables.IsolationProcess {
+				environment[name] = value // it wins
+				delete(own, name)
+			}
+		}
 		v.Instances = append(v.Instances, instancePlan{
-			Instance: i, Devices: append([]string{}, p.Devices...), Threads: p.Threads, Environment: p.Environment(),
+			Instance: i, Devices: append([]string{}, p.Devices...), Threads: p.Threads, Environment: environment,
 		})
 	}
+	v.Env = slices.Sorted(maps.Keys(own))
 	return v
 }
 

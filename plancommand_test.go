@@ -19,7 +19,12 @@ import (
 func planned() ekiben.App {
 	return ekiben.App{
 		Runnables: runnables.Kinds{
-			"plain":  {},
+			"plain": {},
+			"model": {Describe: func(_ context.Context, r runnables.Runner) (runnables.Resources, error) {
+				return runnables.Resources{
+					NvidiaGPU: true, MultiThreading: true, Methods: []string{"run"}, Obstacle: "there is no library", GPUObstacle: "it has no CUDA",
+				}, nil
+			}},
 			"python": {Isolated: true, Targeted: true, Describe: describe},
 		},
 		Strategies: placement.Strategies{
@@ -106,6 +111,30 @@ other (plain, strategy tpu)
 	}
 }
 
+func TestAPlanSaysWhatWillGoOtherwise(t *testing.T) {
+	t.Parallel()
+	got, err := plan(t, `
+runners:
+  - {name: own, runnable: "python:m:Class", nvidia_gpu: 0, cpu: 2, env: {OMP_NUM_THREADS: 1, MKL_NUM_THREADS: 2, TOKEN: secret}}
+  - {name: gpu, runnable: model, nvidia_gpu: 1, env: {A: a}}
+  - {name: cpu, runnable: model, nvidia_gpu: 0, runnable_method_configs: [{name: run}]}
+`, "--cpus", "2", "--gpus", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"Warning: env has OMP_NUM_THREADS=1, which wins over the 2 of its place.\n", " MKL_NUM_THREADS=2 ", " OMP_NUM_THREADS=1 ", "VECLIB_MAXIMUM_THREADS=2 TOKEN\n",
+		"1 instance.\n  Warning: No instance can be made on a GPU: it has no CUDA.\n  Warning: No instance can be made: there is no library.",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "on a GPU: it has no CUDA"); n != 1 || strings.Contains(got, "env has MKL") || strings.Contains(got, "secret") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestAPlanIsReadByPrograms(t *testing.T) {
 	t.Parallel()
 	got, err := plan(t, threeRunners, "--cpus", "2.5", "--gpus", "3", "--runner", "words", "-o", "json")
@@ -158,6 +187,8 @@ func TestAPlanThatCannotBeSaysAllThatIsWrong(t *testing.T) {
 		"cannot be imported": {`runners: [{name: a, runnable: "python:broken:Class"}]`, nil, []string{`runner "a": No module named 'broken'`}},
 		"negative cores":     {threeRunners, []string{"--cpus", "-1"}, []string{"--cpus is -1"}},
 		"negative GPUs":      {threeRunners, []string{"--gpus", "-1"}, []string{"--gpus is -1"}},
+		"no such method":     {`runners: [{name: a, runnable: model, runnable_method_configs: [{name: walk}]}]`, nil, []string{`runner "a": runnable_method_configs has method "walk"; there are: run`}},
+		"devices in env":     {`runners: [{name: a, runnable: "python:m:Class", env: {CUDA_VISIBLE_DEVICES: 1}}]`, nil, []string{`[1:49] runner "a": env has CUDA_VISIBLE_DEVICES`, "nvidia_gpu: [0]"}},
 		"format":             {threeRunners, []string{"--cpus", "8", "--gpus", "4", "-o", "xml"}, []string{`--output is "xml"`}},
 	} {
 		_, err := plan(t, tt.file, tt.args...)

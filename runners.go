@@ -35,7 +35,7 @@ func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables
 	if path == "" {
 		path = defaultFile
 	}
-	base := runnerfile.Base{Runners: app.Runners, Env: os.LookupEnv}
+	base := runnerfile.Base{Runners: app.Runners, Env: os.LookupEnv, Isolated: app.isProcess}
 	all, warnings, err := runnerfile.Read(path, base)
 	if s.Config == "" && errors.Is(err, fs.ErrNotExist) {
 		all, warnings, err = runnerfile.Parse(nil, base)

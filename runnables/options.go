@@ -138,6 +138,9 @@ func (r Runner) checkProcess(es *optionErrors) {
 		if !variablePattern.MatchString(name) {
 			es.add("env", ": name %q must match %s", name, variablePattern)
 		}
+		if name == visibleDevices {
+			es.add("env", " has %s, which says where each instance is: name GPUs with nvidia_gpu, such as nvidia_gpu: [0]", name)
+		}
 		if strings.ContainsRune(r.Env[name], 0) {
 			es.add("env", ": the value of %s has a zero byte", name)
 		}

@@ -113,6 +113,13 @@ type Resources struct {
 	// MultiThreading: one instance can use several CPU cores by itself.
 	MultiThreading bool
 
+	// Methods are the names of the methods, where they are known.
+	Methods []string
+
+	// Obstacle is what will keep instances from being made, and GPUObstacle what will
+	// keep those on GPUs, as far as that is known: sentences that are told beforehand.
+	Obstacle, GPUObstacle string
+
 	// Concurrent: an instance may be called by several goroutines at once.
 	Concurrent bool
 }

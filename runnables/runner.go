@@ -1,6 +1,11 @@
 package runnables
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Runner describes a runner: a named deployment of a runnable with its options.
 // It is one entry of ekiben.yaml, and what programs pass in code. Zero values
@@ -173,4 +178,15 @@ func (r Runner) Limits(method string) (maxBatchSize int, maxLatency time.Duratio
 		}
 	}
 	return maxBatchSize, max(maxLatency, 0)
+}
+
+// CheckMethods refuses limits of methods that the runnable, whose methods have these
+// names, does not have.
+func (r Runner) CheckMethods(names []string) error {
+	for _, m := range r.Methods {
+		if !slices.Contains(names, m.Name) {
+			return fmt.Errorf("runnable_method_configs has method %q; there are: %s", m.Name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }

@@ -45,6 +45,9 @@ func threadVariables() []string {
 	}
 }
 
+// visibleDevices names the devices that CUDA sees.
+const visibleDevices = "CUDA_VISIBLE_DEVICES"
+
 // noDevice is what makes CUDA see no device.
 const noDevice = "-1"
 
@@ -52,9 +55,9 @@ const noDevice = "-1"
 // anything, to stay in its place: CUDA_VISIBLE_DEVICES, the variables by which
 // numerical libraries are told how many threads to have, and Env, which wins.
 func (p Place) Environment() map[string]string {
-	env := map[string]string{"CUDA_VISIBLE_DEVICES": noDevice}
+	env := map[string]string{visibleDevices: noDevice}
 	if len(p.Devices) > 0 {
-		env["CUDA_VISIBLE_DEVICES"] = strings.Join(p.Devices, ",")
+		env[visibleDevices] = strings.Join(p.Devices, ",")
 		// Indices are those that NVML and nvidia-smi count, not by speed.
 		env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
 	}

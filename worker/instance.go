@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/ekiben/ekiben/batching"
@@ -65,7 +63,11 @@ func (i *instance) prepare(ctx context.Context) error {
 		return err
 	}
 	ms := i.runnable.Methods()
-	if err := checkMethods(i.runner.options, ms); err != nil {
+	names := make([]string, len(ms))
+	for k, m := range ms {
+		names[k] = m.Name
+	}
+	if err := i.runner.options.CheckMethods(names); err != nil {
 		return err
 	}
 	spec, err := json.Marshal(specOf(i.runner.options, ms))
@@ -92,20 +94,6 @@ func (i *instance) prepare(ctx context.Context) error {
 	}
 	if i.number == 0 {
 		i.runner.spec.Store(&spec)
-	}
-	return nil
-}
-
-// checkMethods refuses limits of methods that do not exist.
-func checkMethods(options runnables.Runner, ms []runnables.Method) error {
-	names := make([]string, len(ms))
-	for k, m := range ms {
-		names[k] = m.Name
-	}
-	for _, limits := range options.Methods {
-		if !slices.Contains(names, limits.Name) {
-			return fmt.Errorf("runnable_method_configs has method %q; there are: %s", limits.Name, strings.Join(names, ", "))
-		}
 	}
 	return nil
 }

@@ -80,7 +80,8 @@ type options struct {
 	// Python is the interpreter of a Python runnable, a path or a name.
 	Python *string `yaml:"python" default:"EKIBEN_PYTHON"`
 
-	// Env are environment variables of the instances that are processes.
+	// Env are environment variables of the instances that are processes; they win over
+	// those of the place. CUDA_VISIBLE_DEVICES is refused: `nvidia_gpu` names devices.
 	Env map[string]variableText `yaml:"env" default:"none"`
 
 	// MaxBatchSize is the largest batch, in rows. A call with more rows is run alone,

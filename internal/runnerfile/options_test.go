@@ -2,6 +2,7 @@ package runnerfile_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,6 +170,25 @@ func TestWhatHasNoEffectIsAWarning(t *testing.T) {
 	t.Parallel()
 	_, warnings := parse(t, "runners:\n  logging: {access: {enabled: true}}\n  a:\n    runnable: x\n    metrics: {enabled: false}\n    cpu: 2\n", runnerfile.Base{})
 	if len(warnings) != 2 || warnings[0].Runner != "" || warnings[0].Line != 2 || warnings[1].Runner != "a" || warnings[1].Line != 5 {
+		t.Errorf("got %+v", warnings)
+	}
+}
+
+func TestVariablesOfWhatIsNoProcessAreAWarning(t *testing.T) {
+	t.Parallel()
+	base := runnerfile.Base{Isolated: func(r runnables.Runner) bool { return r.Kind() == "python" }}
+	_, warnings := parse(t, `
+runner_defaults: {env: {A: a}}
+runners:
+  - {name: shares, runnable: x}
+  - name: here
+    runnable: x
+    env: {B: b}
+  - {name: isolated, runnable: x, isolation: process, env: {B: b}}
+  - {name: python, runnable: "python:m:C", env: {B: b}}
+  - {name: nothing, runnable: x, env: {}}
+`, base)
+	if len(warnings) != 1 || warnings[0].Runner != "here" || warnings[0].Line != 7 || !strings.Contains(warnings[0].Message, "env has no effect") {
 		t.Errorf("got %+v", warnings)
 	}
 }

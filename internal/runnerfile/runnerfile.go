@@ -37,9 +37,18 @@ type Base struct {
 	// names is relative to it.
 	Dir string
 
+	// Isolated reports whether the instances of a runner of this kind are processes
+	// always. If it is nil none are.
+	Isolated func(r runnables.Runner) bool
+
 	// Env finds the variables that the file refers to, such as [os.LookupEnv]. If
 	// it is nil there are none.
 	Env Lookup
+}
+
+// isProcess reports whether the instances of a runner are processes.
+func (b Base) isProcess(r runnables.Runner) bool {
+	return r.Isolation == runnables.IsolationProcess || b.Isolated != nil && b.Isolated(r)
 }
 
 // Warning is something in the file that has no effect.
@@ -98,7 +107,12 @@ func Parse(data []byte, base Base) ([]runnables.Runner, []Warning, error) {
 		}
 	}
 	for _, l := range f.Runners.all {
-		all = append(all, layers{defaults, f.Runners.shared, l}.runner(base, known, &fs))
+		r := layers{defaults, f.Runners.shared, l}.runner(base, known, &fs)
+		all = append(all, r)
+		if at, given := l.node.find("env"); given && len(l.Env) > 0 && !base.isProcess(r) {
+			const message = "env has no effect: its instances are in the worker's process, and have its environment; isolation: process gives them processes"
+			warnings = append(warnings, Warning{r.Name, at.line, message})
+		}
 	}
 	if err := fs.err(); err != nil {
 		return nil, nil, err

@@ -40,24 +40,42 @@ func Kind() runnables.Kind {
 }
 
 // describe takes no GPU for a runner that did not ask for one itself where the
-// library can make no use of it.
+// library can make no use of it. What is wrong with the parameters, and what will
+// keep an instance from being made, is told when one is made.
 func describe(_ context.Context, r runnables.Runner) (runnables.Resources, error) {
 	resources := runnables.Resources{NvidiaGPU: true, MultiThreading: true}
-	if !r.NvidiaGPU.Given() || r.NvidiaGPU.IsWish() {
-		found, err := onnxruntime.Find(onnxruntime.Pinned())
-		switch {
-		case err != nil: // which is told when an instance is made
-			resources.NvidiaGPU, resources.WithoutGPU = false, "ONNX Runtime was not found"
-		case !found.HasCUDA():
-			resources.NvidiaGPU, resources.WithoutGPU = false, "the ONNX Runtime that was found has no CUDA"
-		}
+	if init, err := parametersOf(r); err == nil {
+		resources.Methods = []string{init.Method}
+	}
+	release := onnxruntime.Pinned()
+	found, err := onnxruntime.Find(release)
+	if err == nil {
+		err = found.Whole(release)
+	}
+	without := ""
+	switch {
+	case err != nil:
+		resources.Obstacle, without = err.Error(), "ONNX Runtime was not found"
+	case !found.HasCUDA():
+		without = "the ONNX Runtime that was found has no CUDA"
+		resources.GPUObstacle = fmt.Sprintf("the library %s has no CUDA: name one that has in %s, or give the runner nvidia_gpu: 0", found.Path, onnxruntime.Variable)
+	}
+	if without != "" && (!r.NvidiaGPU.Given() || r.NvidiaGPU.IsWish()) {
+		resources.NvidiaGPU, resources.WithoutGPU = false, without
 	}
 	return resources, nil
 }
 
-func newInstance(ctx context.Context, s runnables.Setup) (runnables.Runnable, error) {
+// parametersOf are the parameters of a runner.
+func parametersOf(r runnables.Runner) (Init, error) {
 	init := Init{Method: "run", Warmup: true}
-	if err := s.Runner.Init.Decode(&init); err != nil {
+	err := r.Init.Decode(&init)
+	return init, err
+}
+
+func newInstance(ctx context.Context, s runnables.Setup) (runnables.Runnable, error) {
+	init, err := parametersOf(s.Runner)
+	if err != nil {
 		return nil, err
 	}
 	if init.Path == "" {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -325,6 +326,25 @@ func TestAGPUIsOnlyTakenWhereTheLibraryCanUseIt(t *testing.T) {
 		if err != nil || got.NvidiaGPU != c.want || !got.MultiThreading {
 			t.Errorf("a runner that asks for %q GPUs has %+v, %v", c.asked, got, err)
 		}
+	}
+}
+
+func TestWhatKeepsAnInstanceFromBeingMadeIsDescribed(t *testing.T) {
+	found := onnxtest.Need(t)
+	describe := func(r runnables.Runner) runnables.Resources {
+		resources, err := onnx.Kind().Describe(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resources
+	}
+	got := describe(runnables.Runner{NvidiaGPU: runnables.Amount(1), Init: runnables.Init{"method": "classify"}})
+	if got.Obstacle != "" || !slices.Equal(got.Methods, []string{"classify"}) || !found.HasCUDA() && !strings.Contains(got.GPUObstacle, "has no CUDA") {
+		t.Errorf("with a library: %+v", got)
+	}
+	t.Setenv("ONNXRUNTIME_LIB", filepath.Join(t.TempDir(), "nowhere.so"))
+	if got := describe(runnables.Runner{}); !strings.Contains(got.Obstacle, "install onnx") || got.NvidiaGPU || !slices.Equal(got.Methods, []string{"run"}) {
+		t.Errorf("without: %+v", got)
 	}
 }
 
