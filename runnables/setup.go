@@ -28,6 +28,10 @@ type Place struct {
 	// CPU and is to see no GPU.
 	Devices []string
 
+	// Indices are the indices of the devices, as NVML and nvidia-smi count; -1 where
+	// that is not known, and for parts of a GPU. Placement fills them in.
+	Indices []int
+
 	// Threads is how many threads it should compute with. 0 means that nobody
 	// decided.
 	Threads int

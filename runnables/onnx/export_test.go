@@ -1,13 +1,17 @@
 package onnx
 
-import "io"
+import (
+	"io"
+
+	"github.com/ekiben/ekiben/runnables"
+)
 
 // ReadSymbols is readSymbols.
 func ReadSymbols(model io.Reader) (map[string][]string, error) { return readSymbols(model) }
 
 // DeviceNumber is deviceNumber.
-func DeviceNumber(device, visible string, limited bool) (int, error) {
-	return deviceNumber(device, visible, limited)
+func DeviceNumber(p runnables.Place, visible string, limited bool) (int, error) {
+	return deviceNumber(p, visible, limited)
 }
 
 // Dims are the dimensions of an input or output, with the names of open ones.

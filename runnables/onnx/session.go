@@ -167,7 +167,7 @@ func optionsOf(s runnables.Setup, found onnxruntime.Found) (options *ort.Session
 		if len(s.Place.Devices) > 1 {
 			s.Log.Warn("a model runs on one GPU: the others are not used", "devices", s.Place.Devices)
 		}
-		err = useGPU(options, s.Place.Devices[0], found)
+		err = useGPU(options, s.Place, found)
 	}
 	if err != nil {
 		_ = options.Destroy()
@@ -177,12 +177,13 @@ func optionsOf(s runnables.Setup, found onnxruntime.Found) (options *ort.Session
 }
 
 // useGPU adds CUDA to the options.
-func useGPU(options *ort.SessionOptions, device string, found onnxruntime.Found) error {
+func useGPU(options *ort.SessionOptions, p runnables.Place, found onnxruntime.Found) error {
 	visible, limited := os.LookupEnv("CUDA_VISIBLE_DEVICES")
-	number, err := deviceNumber(device, visible, limited)
+	number, err := deviceNumber(p, visible, limited)
 	if err != nil {
 		return err
 	}
+	device := p.Devices[0]
 	if err := cudaOrder(); err != nil {
 		return fmt.Errorf("use GPU %s: %w", device, err)
 	}

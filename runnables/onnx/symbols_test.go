@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/runnables/onnx"
 )
 
@@ -108,9 +109,32 @@ func TestDevicesAreNumberedAsTheProcessSeesThem(t *testing.T) {
 		{"GPU-abc", "GPU-abcd", true, 0, "not among those"},
 		{"0", "-1", true, 0, "not among those"},
 	} {
-		got, err := onnx.DeviceNumber(c.device, c.visible, c.limited)
+		got, err := onnx.DeviceNumber(runnables.Place{Devices: []string{c.device}}, c.visible, c.limited)
 		if (err == nil) != (c.fault == "") || got != c.want || err != nil && !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%s of %q is %d, %v; want %d, %s", c.device, c.visible, got, err, c.want, c.fault)
+		}
+	}
+}
+
+func TestADeviceIsFoundByItsIndexWhereItsUUIDIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		index   int
+		visible string
+		limited bool
+		want    int
+		fault   string
+	}{
+		{3, "", false, 3, ""},
+		{3, "0,3", true, 1, ""},
+		{3, "GPU-x,GPU-a", true, 1, ""},
+		{3, "0,2", true, 0, "not among those"},
+		{-1, "", false, 0, "no index"},
+		{-1, "GPU-abc", true, 0, ""},
+	} {
+		got, err := onnx.DeviceNumber(runnables.Place{Devices: []string{"GPU-abc"}, Indices: []int{c.index}}, c.visible, c.limited)
+		if (err == nil) != (c.fault == "") || got != c.want || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("index %d of %q is %d, %v; want %d, %s", c.index, c.visible, got, err, c.want, c.fault)
 		}
 	}
 }

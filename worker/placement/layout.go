@@ -67,11 +67,18 @@ func place(m Machine, known Strategies, q Request) (Plan, error) {
 		if p.Threads < 0 {
 			return Plan{}, fmt.Errorf("its strategy gives instance %d %d threads", i, p.Threads)
 		}
+		var indices []int
 		for _, id := range p.Devices {
-			if _, err := m.Find(id); err != nil {
+			g, err := m.Find(id)
+			if err != nil {
 				return Plan{}, fmt.Errorf("its strategy places instance %d where it cannot be: %w", i, err)
 			}
+			if g.Part || m.Unseen {
+				g.Index = -1
+			}
+			indices = append(indices, g.Index)
 		}
+		plan.Places[i].Indices = indices
 	}
 	return plan, nil
 }

@@ -2,6 +2,7 @@ package placement_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -201,6 +202,35 @@ func TestTheVariableOfTheProcessHidesGPUs(t *testing.T) {
 		}
 		if want == "" && !strings.Contains(m.NoGPUs, "CUDA_VISIBLE_DEVICES") {
 			t.Errorf("%q: why there are none is %q", visible, m.NoGPUs)
+		}
+	}
+}
+
+func TestPlacesKnowTheIndicesOfTheirGPUs(t *testing.T) {
+	t.Parallel()
+	m := machine(8, 3)
+	m.GPUs[0] = placement.PartOfGPU(0, "MIG-a", "", 0)
+	for _, tt := range []struct {
+		m    placement.Machine
+		ask  any
+		want []int
+	}{
+		{m, []any{"GPU-2", "GPU-1"}, []int{2, 1}},
+		{m, []any{2}, []int{2}},
+		{m, []any{"MIG-a"}, []int{-1}},
+		{m, 0, nil},
+		{placement.Machine{CPUs: 1, Unseen: true}, []any{"GPU-2"}, []int{-1}},
+	} {
+		l, err := placement.Make(tt.m, nil, []placement.Request{named("a", gpuOnly, gpu(tt.ask))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, p := range l.Plans[0].Places {
+			got = append(got, p.Indices...)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%v: indices %v, want %v", tt.ask, got, tt.want)
 		}
 	}
 }
