@@ -247,6 +247,36 @@ func TestAWrongBatchDimensionIsFoundByTheWarmUp(t *testing.T) {
 	}
 }
 
+func TestRowsThatDependOnEachOtherAreFoundByTheWarmUp(t *testing.T) {
+	t.Parallel()
+	onnxtest.Need(t)
+	s := setup(runnables.Init{"path": model("unnamed")})
+	s.Runner = s.Runner.WithDefaults()
+	in, err := onnx.Kind().New(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = in.Close() }()
+	if err := in.(runnables.Warmer).Warmup(t.Context()); err == nil || !strings.Contains(err.Error(), "set batchable: false") || strings.Contains(err.Error(), "warmup: false") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestInputsOfDifferentWidthsAreTheCallersFault(t *testing.T) {
+	t.Parallel()
+	m := start(t, setup(runnables.Init{"path": model("widths")}))
+	wide := func(width int) tensor.Tensor {
+		return runnablestest.Values("", []int{2, width}, make([]float32, 2*width)...).Tensor
+	}
+	_, err := m.Run(t.Context(), []tensor.Tensor{wide(2), wide(3)})
+	if want := `argument "b" has 3 along dimension 1, but "width" is 2 in argument "a"`; !errors.Is(err, runnables.ErrInput) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want ErrInput and %s", err, want)
+	}
+	if out, err := m.Run(t.Context(), []tensor.Tensor{wide(2), wide(1)}); err != nil || len(out) != 1 {
+		t.Errorf("what the model can do is refused: %v", err)
+	}
+}
+
 // Of a size that cannot be, so that it shows whether it is tried.
 func TestTheWarmUpHasTheLargestBatchOfTheMethod(t *testing.T) {
 	t.Parallel()

@@ -50,12 +50,12 @@ func (p port) shape(rows int) ([]int, bool) {
 // each dimension.
 var numbered = regexp.MustCompile(`^unk__\d+$`)
 
-// symbol is the name of the first dimension, or nothing.
-func (p port) symbol() string {
-	if len(p.symbols) == 0 || numbered.MatchString(p.symbols[0]) {
+// symbol is the name of a dimension, or nothing.
+func (p port) symbol(dim int) string {
+	if len(p.symbols) <= dim || numbered.MatchString(p.symbols[dim]) {
 		return ""
 	}
-	return p.symbols[0]
+	return p.symbols[dim]
 }
 
 // fixed says why the first dimension of a port cannot count rows, or nothing.
@@ -78,11 +78,11 @@ func countsRows(ports []port) (why string) {
 			return why
 		}
 		switch {
-		case p.symbol() == "":
-		case first.symbol() == "":
+		case p.symbol(0) == "":
+		case first.symbol(0) == "":
 			first = p
-		case p.symbol() != first.symbol():
-			return fmt.Sprintf("the first dimension of %q is %s, that of %q is %s", first.name, first.symbol(), p.name, p.symbol())
+		case p.symbol(0) != first.symbol(0):
+			return fmt.Sprintf("the first dimension of %q is %s, that of %q is %s", first.name, first.symbol(0), p.name, p.symbol(0))
 		}
 	}
 	return ""

@@ -48,6 +48,9 @@ func (m *session) run(ctx context.Context, inputs []tensor.Tensor) (outputs []te
 		for i := range out {
 			out[i] = results[i].value // the binding may have left half a value
 		}
+		if why := m.disagreement(inputs); why != "" && ctx.Err() == nil {
+			return nil, runnables.InputErrorf("%s (%s)", why, err)
+		}
 		return nil, err
 	}
 	outputs = make([]tensor.Tensor, len(out))
@@ -58,6 +61,30 @@ func (m *session) run(ctx context.Context, inputs []tensor.Tensor) (outputs []te
 	}
 	runtime.KeepAlive(inputs)
 	return outputs, nil
+}
+
+// disagreement says which inputs of a run that failed have different sizes where the
+// model has one name for them, or nothing. Where the run succeeds they may.
+func (m *session) disagreement(inputs []tensor.Tensor) string {
+	type seen struct {
+		argument string
+		size     int
+	}
+	sizes := map[string]seen{}
+	for i, in := range m.inputs {
+		for d, size := range inputs[i].Shape() {
+			symbol := in.symbol(d)
+			first, known := sizes[symbol]
+			switch {
+			case symbol == "":
+			case !known:
+				sizes[symbol] = seen{in.name, size}
+			case first.size != size:
+				return fmt.Sprintf("argument %q has %d along dimension %d, but %q is %d in argument %q", in.name, size, d, symbol, first.size, first.argument)
+			}
+		}
+	}
+	return ""
 }
 
 // execute runs the session, and stops it when the context is done: between two

@@ -6,9 +6,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/ekiben/ekiben/tensor"
 )
+
+// otherShape is what the library says when an output does not have the shape that
+// the model promises.
+const otherShape = "OrtValue shape verification failed"
 
 // warmUp runs a batch of one row and one of the largest size, so that the library
 // has its memory before the first call. Where dimensions are open that do not count
@@ -35,7 +40,11 @@ func (m *session) warmUp(ctx context.Context, log *slog.Logger) error {
 			}
 		}
 		if _, err := m.run(ctx, inputs); err != nil {
-			return fmt.Errorf("warm-up with %d rows of zeros: %w; where zeros are no input for the model, set warmup: false", max(rows, 1), err)
+			hint := "where zeros are no input for the model, set warmup: false"
+			if strings.Contains(err.Error(), otherShape) {
+				hint = "the model does not answer as many rows as it is given: where they depend on each other, set batchable: false"
+			}
+			return fmt.Errorf("warm-up with %d rows of zeros: %w; %s", max(rows, 1), err, hint)
 		}
 	}
 	return nil
