@@ -113,6 +113,10 @@ type Resources struct {
 	// MultiThreading: one instance can use several CPU cores by itself.
 	MultiThreading bool
 
+	// Greedy: an instance on GPUs that is not told how many threads to have takes all
+	// cores of the host, so it is told.
+	Greedy bool
+
 	// Methods are the names of the methods, where they are known.
 	Methods []string
 

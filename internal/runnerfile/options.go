@@ -50,7 +50,7 @@ type options struct {
 
 	// NvidiaGPU is how many NVIDIA GPUs they have: `2`, `system` for all, or which, by
 	// index or UUID: `[0, 2]`. With 0 they run on the CPU.
-	NvidiaGPU quantity `yaml:"nvidia_gpu" default:"all that the runnable can use"`
+	NvidiaGPU quantity `yaml:"nvidia_gpu" default:"all that the runnable can use; none where cpu is given"`
 
 	// CustomResources are amounts of other resources by name, for strategies that
 	// know them.

@@ -34,16 +34,21 @@ type Init struct {
 func Kind() runnables.Kind {
 	return runnables.Kind{
 		New:       newInstance,
-		Resources: runnables.Resources{NvidiaGPU: true, MultiThreading: true},
+		Resources: resources(),
 		Describe:  describe,
 	}
+}
+
+// resources are those of a model where the library can make use of them.
+func resources() runnables.Resources {
+	return runnables.Resources{NvidiaGPU: true, MultiThreading: true, Greedy: true}
 }
 
 // describe takes no GPU for a runner that did not ask for one itself where the
 // library can make no use of it. What is wrong with the parameters, and what will
 // keep an instance from being made, is told when one is made.
 func describe(_ context.Context, r runnables.Runner) (runnables.Resources, error) {
-	resources := runnables.Resources{NvidiaGPU: true, MultiThreading: true}
+	resources := resources()
 	if init, err := parametersOf(r); err == nil {
 		resources.Methods = []string{init.Method}
 	}

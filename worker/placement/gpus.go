@@ -28,6 +28,9 @@ func (d *draft) gpus() ([]GPU, error) {
 		return d.some(asked.Amount())
 	case d.q.Runner.CPU.Given():
 		d.say("On the CPU, because it asks for cpu and not for nvidia_gpu.")
+		if len(d.m.GPUs) > 0 {
+			d.warn("The runnable can use GPUs, and the machine has %s: nvidia_gpu says how many it gets, 0 that this is meant.", count(len(d.m.GPUs), "GPU"))
+		}
 		return nil, nil
 	default:
 		return d.all("On all %s, because the runnable can use GPUs and the runner does not say how many.")
@@ -167,11 +170,15 @@ func (d *draft) instancesOnGPUs(groups [][]GPU) (n int, each func(i int) int) {
 	}
 }
 
-// threadsBesideGPUs is how many threads each of n instances on GPUs has. Nobody
-// decides that, and it is 0, unless the runner asks for cpu.
+// threadsBesideGPUs is how many threads each of n instances on GPUs has. Where the
+// runner does not ask for cpu nobody decides that, and it is 0, unless the runnable
+// would take all cores then.
 func (d *draft) threadsBesideGPUs(n int) (int, error) {
-	asked := d.q.Runner.CPU
-	if !asked.Given() || asked.Amount() == 0 && !asked.All() {
+	asked, greedy := d.q.Runner.CPU, d.q.Resources.Greedy
+	switch none := asked.Given() && asked.Amount() == 0 && !asked.All(); {
+	case none && greedy:
+		return 1, nil
+	case none, !asked.Given() && !greedy:
 		return 0, nil
 	}
 	share, err := d.cores()

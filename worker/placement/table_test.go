@@ -22,6 +22,7 @@ func machine(cpus float64, gpus int) placement.Machine {
 var (
 	gpuAndThreads = runnables.Resources{NvidiaGPU: true, MultiThreading: true}
 	gpuOnly       = runnables.Resources{NvidiaGPU: true, NoCPU: true}
+	greedy        = runnables.Resources{NvidiaGPU: true, MultiThreading: true, Greedy: true}
 	threaded      = runnables.Resources{MultiThreading: true}
 	oneThread     = runnables.Resources{}
 )
@@ -152,6 +153,11 @@ func TestDefaultHeedsEveryOption(t *testing.T) {
 		{name: "the beginning of every UUID", can: gpuOnly, asks: gpu([]any{"GPU-"}), fails: "there is no GPU GPU-"},
 		{name: "a UUID and an index", can: gpuOnly, asks: with(gpu([]any{"GPU-1", 2}), workers(0.5)), want: "GPU-10000000-aaaa,GPU-20000000-aaaa"},
 		{name: "cpu only", can: gpuAndThreads, asks: cpu(4), want: "cpu×4", tells: "asks for cpu and not for nvidia_gpu"},
+		{name: "cpu only, where there are GPUs", can: gpuAndThreads, asks: cpu(4), want: "cpu×4", tells: "can use GPUs, and the machine has 4 GPUs: nvidia_gpu says"},
+		{name: "threads that nobody decides", can: gpuAndThreads, asks: gpu(3), want: "0 1 2"},
+		{name: "threads that would be all of the host", can: greedy, asks: gpu(3), want: "0×2 1×2 2×2", tells: "2 cores left over"},
+		{name: "many instances of what takes all threads", can: greedy, asks: with(gpu(1), workers(10)), want: strings.TrimSpace(strings.Repeat("0×1 ", 10))},
+		{name: "no cores, but a GPU, and a runnable that takes all threads", can: greedy, asks: with(cpu(0), gpu(1)), want: "0×1"},
 		{name: "cpu only, all of it", can: gpuAndThreads, asks: cpu("system"), want: "cpu×8", tells: "asks for cpu and not for nvidia_gpu"},
 		{name: "no cores and no word of GPUs", can: gpuAndThreads, asks: cpu(0), fails: "nothing to run it on"},
 		{name: "no cores", can: threaded, asks: cpu(0), fails: "nothing to run it on"},
