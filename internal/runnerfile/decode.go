@@ -68,6 +68,12 @@ func (d decoder) wants(of option, n *node, what string) bool {
 
 // into reads a node into a value that can be set. It reports whether it did.
 func (d decoder) into(v reflect.Value, of option, n *node) bool {
+	if n.unknown {
+		return false
+	}
+	if v.Kind() != reflect.String && v.Kind() != reflect.Interface {
+		n = n.read()
+	}
 	if r, ok := reflect.TypeAssert[decodes](v.Addr()); ok {
 		return r.decode(d, of, n)
 	}

@@ -21,9 +21,12 @@ type node struct {
 	// quoted: a scalar has quotes, or is a block of text.
 	quoted bool
 	// variable: text is what a variable has. Where anything else than text is
-	// wanted, reread is what it means.
-	variable bool
-	reread   any
+	// wanted, reread is what it means, or structure where that is a list or a map.
+	variable  bool
+	reread    any
+	structure *node
+	// unknown: it is text with a variable that there is not, which was noted.
+	unknown bool
 
 	items  []*node
 	fields []field
@@ -42,6 +45,15 @@ type field struct {
 	key   string
 	at    place
 	value *node
+}
+
+// read is the node where text is not wanted: the list or the map that its variable
+// has, or itself.
+func (n *node) read() *node {
+	if n.structure != nil {
+		return n.structure
+	}
+	return n
 }
 
 // null reports whether a node is nothing, `~` or what is not there.
@@ -94,8 +106,11 @@ func (n *node) any() any {
 		}
 		return all
 	default:
-		if n.quoted {
+		switch {
+		case n.quoted:
 			return n.value
+		case n.structure != nil:
+			return n.structure.any()
 		}
 		return n.meaning()
 	}

@@ -1,9 +1,11 @@
 package runnerfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -17,10 +19,13 @@ const (
 	mostDepth = 100
 )
 
+// byteOrderMark is what some editors begin files in UTF-8 with.
+const byteOrderMark = "\uFEFF"
+
 // read reads YAML. A syntax error comes back alone; what else is wrong is noted,
 // and the rest is read.
 func read(data []byte, fs *faults) (*node, error) {
-	f, err := parse(data)
+	f, err := parse(bytes.TrimPrefix(data, []byte(byteOrderMark)))
 	if err != nil {
 		return nil, fmt.Errorf("%s", yaml.FormatError(err, false, true))
 	}
@@ -246,4 +251,31 @@ func scalarOf(text string) any {
 		return scalarNode(n, place{}).value
 	}
 	return text
+}
+
+// structureOf is the list or the map that text is in YAML, in brackets or braces;
+// nil if it is none. All of it is where the text is.
+func structureOf(text string, at place) *node {
+	if !strings.HasPrefix(text, "[") && !strings.HasPrefix(text, "{") {
+		return nil
+	}
+	var fs faults
+	n, err := read([]byte(text), &fs)
+	if err != nil || len(fs.all) > 0 || n.form == scalar {
+		return nil
+	}
+	n.moveTo(at)
+	return n
+}
+
+// moveTo makes a place that of a node and of all below.
+func (n *node) moveTo(at place) {
+	n.at = at
+	for _, item := range n.items {
+		item.moveTo(at)
+	}
+	for i := range n.fields {
+		n.fields[i].at = at
+		n.fields[i].value.moveTo(at)
+	}
 }

@@ -131,7 +131,7 @@ func decode(data []byte, env Lookup, fs *faults, sections ...string) (file, *nod
 	}
 	for _, f := range root.fields {
 		if slices.Contains(sections, f.key) {
-			expand(f.value, env, fs)
+			expand(f.value, f.at, env, fs)
 		} else if slices.Contains([]string{"runners", "runner_defaults", "schedules"}, f.key) {
 			*f.value = node{at: f.value.at}
 		}

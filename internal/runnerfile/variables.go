@@ -11,16 +11,13 @@ type Lookup func(name string) (value string, set bool)
 
 // expand replaces the variables in the texts of a node and below, never in keys:
 // ${NAME} and ${NAME:-default}. The default is for a variable that is not set or
-// empty. $$ is a dollar.
-func expand(n *node, lookup Lookup, fs *faults) {
-	if n == nil {
-		return
-	}
+// empty. $$ is a dollar. What is wrong is noted where the key is.
+func expand(n *node, at place, lookup Lookup, fs *faults) {
 	for _, item := range n.items {
-		expand(item, lookup, fs)
+		expand(item, item.at, lookup, fs)
 	}
 	for _, f := range n.fields {
-		expand(f.value, lookup, fs)
+		expand(f.value, f.at, lookup, fs)
 	}
 	text, ok := n.value.(string)
 	if !ok || !strings.Contains(text, "$") {
@@ -28,12 +25,16 @@ func expand(n *node, lookup Lookup, fs *faults) {
 	}
 	out, whole, err := expandText(text, lookup)
 	if err != nil {
-		fs.add(n.at, "%s", err)
+		fs.add(at, "%s", err)
+		n.unknown = true
 		return
 	}
 	n.value, n.text = out, out
 	if whole {
-		n.variable, n.reread = true, scalarOf(out)
+		n.variable, n.reread, n.structure = true, out, structureOf(out, n.at)
+		if n.structure == nil {
+			n.reread = scalarOf(out)
+		}
 	}
 }
 

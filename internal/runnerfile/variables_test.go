@@ -85,6 +85,77 @@ func TestVariablesThatCannotBeReplacedAreNamed(t *testing.T) {
 	}
 }
 
+func TestVariablesMayHoldListsAndMaps(t *testing.T) {
+	t.Parallel()
+	env := func(name string) (string, bool) {
+		value, set := map[string]string{
+			"GPUS": "[0, GPU-1]", "MODELS": "['iris:v2', other]", "LIMITS": "{m: {max_batch_size: 2}}", "BROKEN": "[0, ", "ALIAS": "[*a]", "SIZES": "{cpu: 2}",
+		}[name]
+		return value, set
+	}
+	r := parseOne(t, `
+runners:
+  - name: a
+    runnable: x
+    isolation: process
+    nvidia_gpu: ${NONE:-[0, 2]}
+    models: ${MODELS}
+    method_configs: "${LIMITS}"
+    env: {A: "${GPUS}"}
+    init:
+      list: ${GPUS}
+      map: ${LIMITS}
+      text: "${GPUS}"
+      broken: ${BROKEN}
+      alias: ${ALIAS}
+  `, env)
+	want := runnables.Init{
+		"list": []any{int64(0), "GPU-1"}, "map": map[string]any{"m": map[string]any{"max_batch_size": int64(2)}}, "text": "[0, GPU-1]", "broken": "[0, ", "alias": "[*a]",
+	}
+	if !reflect.DeepEqual(r.Init, want) || r.NvidiaGPU.String() != "[0, 2]" || !reflect.DeepEqual(r.Models, []string{"iris:v2", "other"}) ||
+		len(r.Methods) != 1 || r.Methods[0].MaxBatchSize != 2 || r.Env["A"] != "[0, GPU-1]" {
+		t.Errorf("got %+v", r)
+	}
+	if r := parseOne(t, "runners: [{name: a, runnable: x, resources: '${SIZES}'}]", env); r.CPU.Amount() != 2 {
+		t.Errorf("resources are %+v", r)
+	}
+	_, _, err := runnerfile.Parse([]byte("runners:\n  - name: a\n    runnable: x\n    max_queue: ${GPUS}\n"), runnerfile.Base{Env: env})
+	if err == nil || !strings.Contains(err.Error(), "[4:5] runner \"a\": max_queue is a list, want a number") {
+		t.Errorf("a list for a number: %v", err)
+	}
+}
+
+// parseOne reads a file with one runner.
+func parseOne(t *testing.T, file string, env runnerfile.Lookup) runnables.Runner {
+	t.Helper()
+	all, _ := parse(t, file, runnerfile.Base{Env: env})
+	if len(all) != 1 {
+		t.Fatalf("%s\nthere are %d runners", file, len(all))
+	}
+	return all[0]
+}
+
+func TestAVariableThatIsNotSetIsOneError(t *testing.T) {
+	t.Parallel()
+	for _, option := range []string{"runnable", "max_queue", "nvidia_gpu", "strategy", "env", "models", "batching", "resources", "isolation", "init"} {
+		file := "runners:\n  - name: a\n    " + option + ": ${NONE}\n"
+		if option != "runnable" {
+			file += "    runnable: x\n"
+		}
+		_, _, err := runnerfile.Parse([]byte(file), runnerfile.Base{})
+		if want := "[3:5] variable NONE is not set, and ${NONE} has no default"; err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", option, err, want)
+		}
+	}
+}
+
+func TestAByteOrderMarkIsSkipped(t *testing.T) {
+	t.Parallel()
+	if r := parseOne(t, "\uFEFFrunners:\n  - {name: a, runnable: x}\n", nil); r.Name != "a" {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestVariablesOfRunnersAreNotNeededForSchedules(t *testing.T) {
 	t.Parallel()
 	file := []byte("runners: [{name: a, runnable: x, cpu: '${NOT_THERE}'}]\nschedules:\n  - {name: s, runner: a, method: m, cron: '@daily', input: {n: '${N}'}}\n")
