@@ -183,7 +183,8 @@ func TestAPlanThatCannotBeSaysAllThatIsWrong(t *testing.T) {
 		"too much": {threeRunners, []string{"--cpus", "1", "--gpus", "0"}, []string{
 			`runner "images": nvidia_gpu is 2, but this machine has no NVIDIA GPU (--gpus 0)`,
 		}},
-		"no such strategy":   {`runners: [{name: a, runnable: plain, strategy: gpus}]`, nil, []string{`unknown strategy "gpus"; this binary has: default, tpu`}},
+		"no such strategy":   {`runners: [{name: a, runnable: plain, strategy: gpus}]`, nil, []string{`[1:38] runner "a": unknown strategy "gpus"; this binary has: default, tpu`}},
+		"no such runnable":   {`runners: [{name: a, runnable: torch}]`, nil, []string{`[1:21] runner "a": this binary has no runnable "torch"; it has: model, plain, python`}},
 		"cannot be imported": {`runners: [{name: a, runnable: "python:broken:Class"}]`, nil, []string{`runner "a": No module named 'broken'`}},
 		"negative cores":     {threeRunners, []string{"--cpus", "-1"}, []string{"--cpus is -1"}},
 		"negative GPUs":      {threeRunners, []string{"--gpus", "-1"}, []string{"--gpus is -1"}},

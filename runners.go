@@ -36,6 +36,12 @@ func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables
 		path = defaultFile
 	}
 	base := runnerfile.Base{Runners: app.Runners, Env: os.LookupEnv, Isolated: app.isProcess}
+	base.Check = func(r runnables.Runner) []*runnables.OptionError {
+		if len(only) > 0 && !slices.Contains(only, r.Name) {
+			return nil // other binaries may have what it needs
+		}
+		return app.check(r)
+	}
 	all, warnings, err := runnerfile.Read(path, base)
 	if s.Config == "" && errors.Is(err, fs.ErrNotExist) {
 		all, warnings, err = runnerfile.Parse(nil, base)
@@ -60,8 +66,27 @@ func (app App) runners(s Settings, only []string, log *slog.Logger) ([]runnables
 	return app.choose(all, only)
 }
 
-// choose returns the runners named in only, or all, and checks that this binary
-// can run them.
+// check says what this binary does not have for a runner.
+func (app App) check(r runnables.Runner) []*runnables.OptionError {
+	var all []*runnables.OptionError
+	wrong := func(option, format string, args ...any) {
+		all = append(all, &runnables.OptionError{Option: option, Message: fmt.Sprintf(format, args...)})
+	}
+	kind, ok := app.Runnables.Of(r)
+	switch {
+	case r.Runnable == "":
+	case !ok:
+		wrong("runnable", "this binary has no runnable %q; it has: %s", r.Runnable, strings.Join(app.kinds(), ", "))
+	case r.Kind() != r.Runnable && !kind.Targeted:
+		wrong("runnable", "runnable is %q, want %q alone: what it loads is in its init parameters, not %q", r.Runnable, r.Kind(), r.Target())
+	}
+	if err := app.Strategies.Check(r.Strategy); err != nil {
+		wrong("strategy", "%s", err)
+	}
+	return all
+}
+
+// choose returns the runners named in only, or all.
 func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner, error) {
 	names := make([]string, len(all))
 	for i, r := range all {
@@ -72,25 +97,14 @@ func (app App) choose(all []runnables.Runner, only []string) ([]runnables.Runner
 			return nil, fmt.Errorf("there is no runner %q; there are: %s", name, strings.Join(names, ", "))
 		}
 	}
-	var chosen []runnables.Runner
-	for _, r := range all {
-		if len(only) > 0 && !slices.Contains(only, r.Name) {
-			continue
-		}
-		kind, ok := app.Runnables.Of(r)
-		if !ok {
-			return nil, fmt.Errorf("runner %q: this binary has no runnable %q; it has: %s", r.Name, r.Runnable, strings.Join(app.kinds(), ", "))
-		}
-		if r.Kind() != r.Runnable && !kind.Targeted {
-			return nil, fmt.Errorf("runner %q: runnable is %q, want %q alone: what it loads is in its init parameters, not %q", r.Name, r.Runnable, r.Kind(), r.Target())
-		}
-		chosen = append(chosen, r)
+	if len(only) > 0 {
+		all = slices.DeleteFunc(all, func(r runnables.Runner) bool { return !slices.Contains(only, r.Name) })
 	}
-	if len(chosen) == 0 {
+	if len(all) == 0 {
 		return nil, fmt.Errorf("no runners: name some in %s, or in the file that EKIBEN_CONFIG names, for example\n\n"+
 			"runners:\n  - name: hello\n    runnable: echo\n\nThis binary has the runnables %s", defaultFile, strings.Join(app.kinds(), ", "))
 	}
-	return chosen, nil
+	return all, nil
 }
 
 // kinds are the names of the runnables of this binary, sorted.

@@ -3,7 +3,9 @@ package runnables
 import (
 	"bytes"
 	"cmp"
+	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -30,9 +32,50 @@ func (p Init) Decode(into any) error {
 		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 			return fmt.Errorf("init parameters: there is no %s%s", name, parametersOf(into))
 		}
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return fmt.Errorf("init parameters: %s is %s, want %s", wrong.Field, valueInJSON(wrong.Value), inJSON(wrong.Type))
+		}
 		return fmt.Errorf("init parameters: %w", err)
 	}
 	return nil
+}
+
+// valueInJSON is what a parameter is, of what the decoder says that it is.
+func valueInJSON(value string) string {
+	kind, _, _ := strings.Cut(value, " ") // behind it is the number itself
+	switch kind {
+	case "string":
+		return "text"
+	case "bool":
+		return "true or false"
+	case "array":
+		return "a list"
+	case "object":
+		return "a map"
+	default:
+		return "a " + value
+	}
+}
+
+// inJSON is what a parameter of a Go type is to be.
+func inJSON(t reflect.Type) string {
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return "text"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "a map"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	default:
+		return "a whole number"
+	}
 }
 
 // parametersOf lists the fields of a struct by their json tags, as the end of a

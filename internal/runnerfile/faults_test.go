@@ -144,6 +144,43 @@ func TestWhatIsRefusedIsFoundInItsOwnForm(t *testing.T) {
 	}
 }
 
+func TestAFaultIsOneSentenceThatIsTrue(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		"runners: {max_batch_size: 4, a: {runnable: x}}":                                     "[1:11] max_batch_size is an option, and here are runners by their names: what holds for all of them is in runner_defaults",
+		"runners: {models: [m], a: {runnable: x}}":                                           "[1:11] models is an option, and here are runners by their names: what holds for all of them is in runner_defaults",
+		"runners: {a: {runnable: x, resources: {nvidia_gpu: 2}}}":                            `[1:40] runner "a": unknown field "resources.nvidia_gpu"; here it is nvidia.com/gpu`,
+		"runners: {a: {runnable: x, cpu: 2, resources: {nvidia.com/gpu: 1}}}":                "",
+		"runners: {a: {runnable: x, nvidia_gpu: 2, resources: {cpu: 1, tpu: 3}}}":            "",
+		"runners: {a: {runnable: x, cpu: 2, resources: {cpu: 2}}}":                           "[1:28] resources.cpu and cpu say the same: give one of them",
+		"runners: {a: {runnable: x, nvidia_gpu: 2, resources: {nvidia.com/gpu: 1}}}":         "[1:28] resources.nvidia.com/gpu and nvidia_gpu say the same: give one of them",
+		"runners: {a: {runnable: x, resources: {tpu: 1}, custom_resources: {fpga: 1}}}":      "",
+		"runners: {a: {runnable: x, resources: {tpu: 1}, custom_resources: {tpu: 1}}}":       "[1:68] resources.tpu and custom_resources.tpu say the same: give one of them",
+		"runners: {a: {runnable: x, resources: system, cpu: 2}}":                             "[1:47] resources is all of the machine, and cpu is an amount: give one of them",
+		"runner_defaults: {resources: {cpu: 1}}\nrunners: {a: {runnable: x, nvidia_gpu: 1}}": "",
+	} {
+		_, _, err := runnerfile.Parse([]byte(file), runnerfile.Base{})
+		said := ""
+		if err != nil {
+			said = err.Error()
+		}
+		if said != want {
+			t.Errorf("%s: %q, want %q", file, said, want)
+		}
+	}
+}
+
+func TestWhatOnlyTheBinaryKnowsHasALineToo(t *testing.T) {
+	t.Parallel()
+	check := func(r runnables.Runner) []*runnables.OptionError {
+		return []*runnables.OptionError{{Option: "strategy", Message: "no strategy " + r.Strategy}}
+	}
+	_, _, err := runnerfile.Parse([]byte("runners:\n  - name: a\n    runnable: x\n    strategy: s\n"), runnerfile.Base{Check: check})
+	if want := `[4:5] runner "a": no strategy s`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestYAMLIsReadAsItIsMeant(t *testing.T) {
 	t.Parallel()
 	all, _ := parse(t, `# a comment

@@ -52,14 +52,17 @@ func (r *resources) decode(d decoder, of option, n *node) bool {
 	if n.form != table {
 		return d.wants(of, n, `a map of amounts, system or null`)
 	}
+	amounts := &node{at: n.at, form: table}
 	for _, f := range n.fields {
 		if f.key == "gpu" || f.key == "nvidia_gpu" {
 			o := of.in(f.key, f.at)
 			d.fault(o, "unknown field %q; here it is %s", o.name, gpuResource)
+			continue
 		}
+		amounts.fields = append(amounts.fields, f)
 	}
 	r.given = true
-	return d.into(reflect.ValueOf(&r.amounts).Elem(), of, n)
+	return d.into(reflect.ValueOf(&r.amounts).Elem(), of, amounts)
 }
 
 // batching is a way to wait, or limits of batches.

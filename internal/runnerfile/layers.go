@@ -227,9 +227,6 @@ func (l layer) twice(fs *faults) {
 	for _, same := range [][]string{
 		{"init", "runnable_init_params"},
 		{"runnable_method_configs", "method_configs"},
-		{"resources", "cpu"},
-		{"resources", "nvidia_gpu"},
-		{"resources", "custom_resources"},
 		{"batching.max_batch_size", "max_batch_size"},
 		{"batching.max_latency_ms", "max_latency_ms"},
 		{"traffic.max_concurrency", "max_concurrency"},
@@ -239,6 +236,37 @@ func (l layer) twice(fs *faults) {
 		if first && second {
 			fs.add(at, "%s and %s say the same: give one of them", same[0], same[1])
 		}
+	}
+	l.resourcesTwice(fs)
+}
+
+// resourcesTwice notes resources that a layer gives in two ways.
+func (l layer) resourcesTwice(fs *faults) {
+	all, given := l.node.field("resources")
+	if !given {
+		return
+	}
+	within := all.value.read()
+	for _, f := range l.node.fields {
+		switch f.key {
+		case "cpu":
+			within.sameAs(f.at, cpuResource, "cpu", fs)
+		case "nvidia_gpu":
+			within.sameAs(f.at, gpuResource, "nvidia_gpu", fs)
+		case "custom_resources":
+			for _, c := range f.value.read().fields {
+				within.sameAs(c.at, c.key, "custom_resources."+c.key, fs)
+			}
+		}
+	}
+}
+
+// sameAs notes that resources say what another option, which is there, says too.
+func (n *node) sameAs(at place, resource, option string, fs *faults) {
+	if n.form != table {
+		fs.add(at, "resources is all of the machine, and %s is an amount: give one of them", option)
+	} else if _, twice := n.field(resource); twice {
+		fs.add(at, "resources.%s and %s say the same: give one of them", resource, option)
 	}
 }
 

@@ -41,6 +41,10 @@ type Base struct {
 	// always. If it is nil none are.
 	Isolated func(r runnables.Runner) bool
 
+	// Check says what is wrong with a runner that only the binary knows, in addition to
+	// [runnables.Runner.Check]. If it is nil nothing is.
+	Check func(r runnables.Runner) []*runnables.OptionError
+
 	// Env finds the variables that the file refers to, such as [os.LookupEnv]. If
 	// it is nil there are none.
 	Env Lookup
@@ -160,7 +164,11 @@ func (ls layers) runner(base Base, known map[place]bool, fs *faults) runnables.R
 	if slices.ContainsFunc(ls, layer.namesFiles) {
 		r.Dir = base.Dir
 	}
-	for _, e := range r.Check() {
+	wrong := r.Check()
+	if base.Check != nil {
+		wrong = append(wrong, base.Check(r)...)
+	}
+	for _, e := range wrong {
 		at, itsOwn := ls.where(e.Option)
 		switch {
 		case known[at]:

@@ -50,10 +50,14 @@ func (r *runners) list(d decoder, n *node) {
 
 // table reads the map form.
 func (r *runners) table(d decoder, of option, n *node) {
-	known := fieldsOf(reflect.TypeFor[shared]())
+	known, own := fieldsOf(reflect.TypeFor[shared]()), fieldsOf(reflect.TypeFor[options]())
 	common := &node{at: n.at, form: table}
 	for _, f := range n.fields {
 		if _, ok := known[f.key]; !ok {
+			if _, option := own[f.key]; option && f.value.read().form != table && !f.value.null() {
+				d.faults.add(f.at, "%s is an option, and here are runners by their names: what holds for all of them is in runner_defaults", f.key)
+				continue
+			}
 			var o options
 			if f.value.null() || d.into(reflect.ValueOf(&o).Elem(), option{owner: fmt.Sprintf("runner %q: ", f.key), at: f.at}, f.value) {
 				r.add(d, layer{f.key, f.at, f.value, o})

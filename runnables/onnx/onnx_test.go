@@ -213,16 +213,17 @@ func TestWhatCannotBeServedIsRefusedAtStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, init := range map[string]runnables.Init{
-		"path is missing":                      {},
-		"nowhere.onnx":                         {"path": "nowhere.onnx"},
-		"not an ONNX model":                    {"path": garbage},
-		`"zipmap": False`:                      {"path": model("zipmap")},
-		"data type float8e4m3fn":               {"path": model("float8")},
-		"has 0 inputs and 1 outputs":           {"path": model("constant")},
-		"is fixed to 1: export":                {"path": model("single"), "batchable": true},
-		"must match":                           {"path": model("single"), "method": "No Name"},
-		`there is no "pathh"; there are: path`: {"pathh": "x"},
-		"cannot unmarshal string":              {"path": model("single"), "batchable": "yes"},
+		"path is missing":                       {},
+		"nowhere.onnx":                          {"path": "nowhere.onnx"},
+		"not an ONNX model":                     {"path": garbage},
+		`"zipmap": False`:                       {"path": model("zipmap")},
+		"data type float8e4m3fn":                {"path": model("float8")},
+		"has 0 inputs and 1 outputs":            {"path": model("constant")},
+		"is fixed to 1: export":                 {"path": model("single"), "batchable": true},
+		"must match":                            {"path": model("single"), "method": "No Name"},
+		`there is no "pathh"; there are: path`:  {"pathh": "x"},
+		"path is a number, want text":           {"path": 5},
+		"batchable is text, want true or false": {"path": model("single"), "batchable": "yes"},
 	} {
 		in, err := onnx.Kind().New(t.Context(), setup(init))
 		if err == nil || in != nil || !strings.Contains(err.Error(), want) {

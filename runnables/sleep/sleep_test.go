@@ -87,10 +87,10 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 func TestSleepRefusesParametersThatAreNoDurations(t *testing.T) {
 	t.Parallel()
 	for fault, init := range map[string]runnables.Init{
-		"negative":             {"fixed": "-1ms"},
-		"invalid duration":     {"per_row": "fast"},
-		"cannot unmarshal":     {"fixed": 20},
-		"there is no \"fixd\"": {"fixd": "1ms"},
+		"negative":                     {"fixed": "-1ms"},
+		"invalid duration":             {"per_row": "fast"},
+		"fixed is a number, want text": {"fixed": 20},
+		"there is no \"fixd\"":         {"fixd": "1ms"},
 	} {
 		if _, err := sleep.Kind().New(t.Context(), runnables.Setup{Runner: runnables.Runner{Init: init}}); err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("%v gave %v, want a complaint with %q", init, err, fault)

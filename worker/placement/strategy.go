@@ -55,6 +55,12 @@ const defaultName = "default"
 // ErrStrategy is wrapped by errors about strategies that there are not.
 var ErrStrategy = errors.New("unknown strategy")
 
+// Check reports that there is no strategy with a name, or nil.
+func (s Strategies) Check(name string) error {
+	_, err := s.named(name)
+	return err
+}
+
 // named finds a strategy; "" and "default" are [Default] unless there is another
 // one with that name.
 func (s Strategies) named(name string) (Strategy, error) {
