@@ -176,6 +176,11 @@ func TestTheSchemaAndTheReaderAgree(t *testing.T) {
 		"runners: [{name: a, runnable: x, cpu: [], batching: {}}]",
 		"runners: [{name: a, runnable: x, max_batch_size: ~, resources: ~}]",
 		`runners: [{name: a, runnable: x, max_batch_size: "${EKIBEN_NOT_THERE:-7}"}]`,
+		"runner_defaults:", "runner_defaults: {}", "runners: [{name: services, runnable: x}]", "runners: [{name: a, runnable: '${X:-y}'}]",
+		"runners: [{name: a, runnable: x, nvidia_gpu: 2.0}]", `runners: [{name: a, runnable: x, nvidia_gpu: "2000m"}]`, "runners: [{name: a, runnable: x, nvidia_gpu: []}]",
+		"runners: [{name: a, runnable: x, resources: {cpu: 0.5, nvidia.com/gpu: [0], tpu: 0.5}}]",
+		"runners: [{name: a, runnable: x, custom_resources: {amd.com/gpu: 0.5}, env: {_A1: b}, isolation: process}]",
+		"runners: [{name: a, runnable: x, method_configs: [{method_name: m}]}]",
 	} {
 		if err := valid(t, file); err != nil {
 			t.Errorf("the schema refuses\n%s\n%v", file, err)
@@ -197,6 +202,13 @@ func TestTheSchemaAndTheReaderAgree(t *testing.T) {
 		"runners: [{name: a, runnable: x, cpu: {a: b}}]", "runners: [{name: a, runnable: x, models: iris}]",
 		"runners: [{name: a, runnable: x, traffic: {timeout: 4}}]", "runners: [{name: a, runnable: x, retry: {attempts: 21}}]",
 		"runners: [{name: a, runnable: x, runnable_method_configs: [{max_rows: 1}]}]", "runners: [{name: a, runnable: x, env: {A: [b]}}]",
+		"runners: [{name: metrics, runnable: x}]", "runners: [{name: service.a, runnable: x}]", "runners: [{name: a, runnable: ''}]",
+		"runners: [{name: a, runnable: x, cpu: [0, 2]}]", "runners: [{name: a, runnable: x, resources: {cpu: [0, 2]}}]",
+		"runners: [{name: a, runnable: x, nvidia_gpu: 0.5}]", `runners: [{name: a, runnable: x, nvidia_gpu: "500m"}]`,
+		"runners: [{name: a, runnable: x, resources: {nvidia.com/gpu: 0.5}}]", "runners: [{name: a, runnable: x, resources: {nvidia_gpu: 1}}]",
+		"runners: [{name: a, runnable: x, env: {A-B: c}}]", "runners: [{name: a, runnable: x, env: {CUDA_VISIBLE_DEVICES: 1}}]",
+		"runners: [{name: a, runnable: x, custom_resources: {cpu: 2}}]", "runners: [{name: a, runnable: x, custom_resources: {a b: 2}}]",
+		"runners: [{name: a, runnable: x, method_configs: [{max_batch_size: 2}]}]", "runners: [{name: a, runnable: x, method_configs: [{name: ''}]}]",
 		"runner_defaults: {name: a}", "schedules: [{name: a}]", "schedules: {a: {}}",
 		`schedules: [{name: a, runner: r, method: m, cron: "@daily", priority: urgent}]`,
 	} {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/ekiben/ekiben/internal/runnerfile"
+	"github.com/ekiben/ekiben/runnables"
 )
 
 // What is written about the file is made from its structs: names and bounds from
@@ -22,7 +23,7 @@ import (
 type written struct {
 	reflect.StructField
 
-	name, meaning, usual string
+	of, name, meaning, usual string
 }
 
 // writer has what the source says.
@@ -67,7 +68,7 @@ func (w writer) fields(of string) []written {
 			all = append(all, w.fields(f.Type.Name())...)
 		}
 		if name := f.Tag.Get("yaml"); name != "" {
-			all = append(all, written{f, name, meaning(f.Name, w.comments[of+"."+f.Name]), f.Tag.Get("default")})
+			all = append(all, written{f, of, name, meaning(f.Name, w.comments[of+"."+f.Name]), f.Tag.Get("default")})
 		}
 	}
 	return all
@@ -115,26 +116,37 @@ func (w writer) schema(t *testing.T) []byte {
 	s["title"] = "ekiben.yaml"
 	s["type"] = []string{"object", "null"}
 	s["$defs"] = schema{
-		"variable":       schema{"type": "string", "pattern": "^" + reference + "$", "description": "An environment variable."},
-		"name":           anyOf(schema{"type": "string", "pattern": nameRule, "maxLength": 63}, schema{"type": "string", "pattern": reference}),
-		"quantity":       quantitySchema(),
-		"resources":      anyOf(schema{"type": "object", "properties": schema{"gpu": false, "nvidia_gpu": false}, "additionalProperties": ref("quantity")}, schema{"enum": []any{"system", nil}}, ref("variable")),
-		"batching":       anyOf(schema{"enum": []any{"none", "fixed", "adaptive", nil}}, ref("variable"), ref("batchingEntry")),
-		"methodConfigs":  anyOf(schema{"type": "array", "items": ref("methodEntry")}, schema{"type": "object", "additionalProperties": anyOf(ref("limits"), schema{"type": "null"})}, schema{"type": "null"}),
-		"runners":        anyOf(schema{"type": "array", "items": ref("entry")}, ref("runnersByName"), schema{"type": "null"}),
-		"runnersByName":  w.byName(),
-		"schedules":      schema{"type": []string{"array", "null"}, "items": ref("scheduleEntry"), "maxItems": 1000},
-		"traffic":        anyOf(ref("trafficEntry"), schema{"type": "null"}),
-		"retryEntry":     w.object("retryEntry"),
-		"entry":          w.object("entry"),
-		"options":        w.object("options"),
-		"limits":         w.object("limits"),
-		"methodEntry":    w.object("methodEntry"),
-		"batchingEntry":  w.object("batchingEntry"),
-		"trafficEntry":   w.object("trafficEntry"),
-		"scheduleEntry":  w.object("scheduleEntry"),
-		"variableText":   schema{"type": []string{"string", "number", "boolean"}},
-		"reservedPrefix": schema{"type": "string", "pattern": `^service\.`},
+		"variable":   schema{"type": "string", "pattern": "^" + reference + "$", "description": "An environment variable."},
+		"name":       anyOf(schema{"type": "string", "pattern": nameRule, "maxLength": 63}, schema{"type": "string", "pattern": reference}),
+		"runnerName": schema{"allOf": []schema{ref("name"), {"not": ref("reservedName")}}},
+		"quantity":   anyOf(schema{"type": []string{"number", "null"}, "minimum": 0}, text(amountRule), ref("variable"), devices),
+		"cores":      anyOf(schema{"type": []string{"number", "null"}, "minimum": 0}, text(amountRule), ref("variable"), schema{"type": "array", "maxItems": 0}),
+		"gpus":       anyOf(schema{"type": []string{"integer", "null"}, "minimum": 0}, text(`^([0-9]+(\.0*)?|[0-9]*000m|0m|system)$`), ref("variable"), devices),
+		"resources":  anyOf(resourcesSchema(), schema{"enum": []any{"system", nil}}, ref("variable")),
+		"customResources": schema{
+			"type": "object", "additionalProperties": ref("quantity"),
+			"propertyNames": schema{"pattern": resourceRule, "maxLength": 63, "not": schema{"enum": []string{"cpu", "nvidia_gpu", "nvidia.com/gpu"}}},
+		},
+		"environment": schema{
+			"type": "object", "additionalProperties": ref("variableText"),
+			"propertyNames": schema{"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": schema{"const": "CUDA_VISIBLE_DEVICES"}},
+		},
+		"batching":      anyOf(schema{"enum": []any{"none", "fixed", "adaptive", nil}}, ref("variable"), ref("batchingEntry")),
+		"methodConfigs": anyOf(schema{"type": "array", "items": ref("methodEntry")}, schema{"type": "object", "additionalProperties": anyOf(ref("limits"), schema{"type": "null"})}, schema{"type": "null"}),
+		"runners":       anyOf(schema{"type": "array", "items": ref("entry")}, ref("runnersByName"), schema{"type": "null"}),
+		"runnersByName": w.byName(),
+		"schedules":     schema{"type": []string{"array", "null"}, "items": ref("scheduleEntry"), "maxItems": 1000},
+		"traffic":       anyOf(ref("trafficEntry"), schema{"type": "null"}),
+		"retryEntry":    w.object("retryEntry"),
+		"entry":         w.object("entry"),
+		"options":       w.object("options"),
+		"limits":        w.object("limits"),
+		"methodEntry":   w.methodEntry(),
+		"batchingEntry": w.object("batchingEntry"),
+		"trafficEntry":  w.object("trafficEntry"),
+		"scheduleEntry": w.object("scheduleEntry"),
+		"variableText":  schema{"type": []string{"string", "number", "boolean"}},
+		"reservedName":  anyOf(text(`^service\.`), schema{"enum": runnables.SharedOptions()}),
 	}
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -143,18 +155,36 @@ func (w writer) schema(t *testing.T) []byte {
 	return append(raw, '\n')
 }
 
-func quantitySchema() schema {
-	return anyOf(
-		schema{"type": []string{"number", "null"}, "minimum": 0}, schema{"type": "string", "pattern": `^([0-9]*\.?[0-9]+m?|system)$`}, ref("variable"),
-		schema{"type": "array", "uniqueItems": true, "items": schema{"type": []string{"integer", "string"}, "minimum": 0}},
-	)
+const (
+	amountRule   = `^([0-9]*\.?[0-9]+m?|system)$`
+	resourceRule = `^[a-zA-Z0-9]([-._/a-zA-Z0-9]*[a-zA-Z0-9])?$`
+)
+
+func text(pattern string) schema { return schema{"type": "string", "pattern": pattern} }
+
+// devices are the ids of some.
+var devices = schema{"type": "array", "uniqueItems": true, "items": schema{"type": []string{"integer", "string"}, "minimum": 0}}
+
+func resourcesSchema() schema {
+	return schema{
+		"type": "object", "additionalProperties": ref("quantity"),
+		"properties":    schema{"gpu": false, "nvidia_gpu": false, "cpu": ref("cores"), "nvidia.com/gpu": ref("gpus")},
+		"propertyNames": schema{"pattern": resourceRule, "maxLength": 63},
+	}
+}
+
+// methodEntry is a method with one of its names.
+func (w writer) methodEntry() schema {
+	s := w.object("methodEntry")
+	s["anyOf"] = []schema{{"required": []string{"name"}}, {"required": []string{"method_name"}}}
+	return s
 }
 
 // byName is the map form of runners.
 func (w writer) byName() schema {
 	s := w.object("shared")
 	s["additionalProperties"] = anyOf(ref("options"), schema{"type": "null"})
-	s["propertyNames"] = schema{"pattern": nameRule, "maxLength": 63, "not": ref("reservedPrefix")}
+	s["propertyNames"] = schema{"pattern": nameRule, "maxLength": 63, "not": text(`^service\.`)}
 	return s
 }
 
@@ -181,8 +211,25 @@ func (w writer) object(of string) schema {
 }
 
 func property(f written) schema {
-	if f.name == "name" || f.name == "runner" {
+	switch f.of + "." + f.name {
+	case "entry.name":
+		return ref("runnerName")
+	case "scheduleEntry.name", "scheduleEntry.runner":
 		return ref("name")
+	case "options.runnable":
+		return orVariable(schema{"type": "string", "minLength": 1})
+	case "options.cpu":
+		return ref("cores")
+	case "options.nvidia_gpu":
+		return ref("gpus")
+	case "options.custom_resources":
+		return orVariable(ref("customResources"))
+	case "options.env":
+		return orVariable(ref("environment"))
+	case "methodEntry.name", "methodEntry.method_name":
+		return schema{"type": "string", "minLength": 1}
+	case "file.runner_defaults":
+		return orVariable(ref("options"))
 	}
 	if f.name == "timeout" && f.Type.Kind() == reflect.Interface {
 		return schema{"type": "null"}
