@@ -42,6 +42,7 @@ type child struct {
 	calling sync.Mutex // guards what follows, the reading and writing, and the regions
 	sent    uint64     // calls
 	frame   []byte     // the memory of the last one
+	tail    []byte     // that of its tail
 	values  []value
 	tidied  time.Time
 }

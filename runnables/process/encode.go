@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/tensor"
@@ -18,12 +19,13 @@ func (c *child) encode(method int, sig *runnables.Signature, parts [][]tensor.Te
 	if err != nil {
 		return nil, err
 	}
+	c.tail = appendBorders(c.tail[:0], sig, parts)
 	b := appendHeader(c.frame[:0], frameCall, c.sent)
-	b = appendPayloadHeader(b, payload{method: method, rows: rows, slot: slot, values: c.values})
+	b = appendPayloadHeader(b, payload{method: method, rows: rows, slot: slot, values: c.values, tail: c.tail})
 	for _, v := range c.values {
 		b = appendValueHeader(b, v)
 	}
-	b = slices.Grow(b, inline)
+	b = slices.Grow(b, inline+len(c.tail))
 	for a, v := range c.values {
 		if v.omitted || v.region {
 			continue
@@ -34,10 +36,27 @@ func (c *child) encode(method int, sig *runnables.Signature, parts [][]tensor.Te
 			return nil, err
 		}
 	}
+	b = append(b, c.tail...)
 	if cap(b) <= remembered {
 		c.frame = b
 	}
 	return b, setLength(b)
+}
+
+// appendBorders appends the tail of a CALL: how many rows each of several calls has.
+func appendBorders(dst []byte, sig *runnables.Signature, parts [][]tensor.Tensor) []byte {
+	given := slices.IndexFunc(parts, func(ts []tensor.Tensor) bool { return len(ts) > 1 && ts[0].DType().Valid() })
+	if given < 0 {
+		return dst
+	}
+	for i, t := range parts[given] {
+		separator := byte(',')
+		if i == 0 {
+			separator = '['
+		}
+		dst = strconv.AppendInt(append(dst, separator), int64(t.Shape()[sig.BatchDim.In]), 10)
+	}
+	return append(dst, ']')
 }
 
 // arrange says in values where each argument is, and puts the large ones there.

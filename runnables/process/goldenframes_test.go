@@ -34,6 +34,10 @@ func goldenFrames(t *testing.T) map[string]golden {
 			"outputs":[{"name":"result","datatype":"BYTES","shape":[],"content":"json"}]}]}`),
 		"failed_import": message("the module cannot be loaded", "FAILED", 0,
 			`{"reason":"import","message":"No module named 'torch'","traceback":"Traceback (most recent call last):\n  …"}`),
+		"failed_signature": message("a method cannot be served, no traceback", "FAILED", 0,
+			`{"reason":"signature","message":"method 'predict' of Model: it takes no self"}`),
+		"failed_protocol": message("START is not understood", "FAILED", 0,
+			`{"reason":"protocol","message":"this child speaks version 1 of the protocol only"}`),
 		"failed_init": message("the constructor failed, no traceback", "FAILED", 0, `{"reason":"init","message":"path: no such file"}`),
 		"call_inline": call("one tensor in line", goldenPayload{
 			Method: 1, Rows: 2, Slot: slot(0), Tensors: []goldenTensor{inline(t, []int{2, 3}, []float32{0, 1, -2, 0.5, 1e10, -0.25})},
@@ -66,6 +70,9 @@ func goldenFrames(t *testing.T) map[string]golden {
 		"call_bool": call("BOOL is 0 or 1", goldenPayload{
 			Method: 0, Rows: 3, Slot: slot(0), Tensors: []goldenTensor{inline(t, []int{3}, []bool{true, false, true})},
 		}),
+		"call_joined": call("the rows of three calls", goldenPayload{
+			Method: 0, Rows: 6, Slot: slot(0), Tensors: []goldenTensor{inline(t, []int{6}, []int64{1, 2, 3, 4, 5, 6})}, Tail: "[1,3,2]",
+		}),
 		"call_no_slot": call("every region of outputs is being read: the answer comes in line", goldenPayload{
 			Method: 0, Rows: 1, Tensors: []goldenTensor{inline(t, []int{1, 1}, []uint16{513})},
 		}),
@@ -87,6 +94,7 @@ func goldenFrames(t *testing.T) map[string]golden {
 			`{"reason":"runner","message":"ValueError: negative","traceback":"Traceback (most recent call last):\n  …"}`),
 		"error_input":     message("the caller is to blame", "ERROR", 18446744073709551615, `{"reason":"input","message":"x must be positive"}`),
 		"error_memory":    message("out of memory", "ERROR", 7, `{"reason":"memory","message":"CUDA out of memory"}`),
+		"error_protocol":  message("the call is not understood", "ERROR", 7, `{"reason":"protocol","message":"there is no method 9, only 2"}`),
 		"error_output":    message("what was returned cannot be sent", "ERROR", 7, `{"reason":"output","message":"2 rows for 3"}`),
 		"error_retryable": message("another try may help", "ERROR", 7, `{"reason":"retryable","message":"the license server is away"}`),
 	}

@@ -14,13 +14,14 @@ import platform
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
 from . import wire
 from .channel import Call, Channel
+from .dtypes import Tensor
 from .errors import (
     ProtocolError,
-    RowErrors,
     SignatureError,
     failure,
     message_of,
@@ -31,6 +32,7 @@ from .loading import load
 from .methods import Method, served
 from .regions import Regions
 from .runnable import resources_of
+from .runs import check_alike, joined, runs_of, take
 
 # They are sent to groups of processes, and are for the worker.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -135,28 +137,32 @@ def answer(channel: Channel, methods: list[Method], call: Call) -> None:
         if call.method >= len(methods):
             raise ProtocolError(f"there is no method {call.method}, only {len(methods)}")
         method = methods[call.method]
-        tail = b""
-        try:
-            returned = method.run(call.inputs)
-        except RowErrors as exc:
-            returned, tail = exc.outputs, _tail(exc, call.rows)
-        channel.send_result(call, method.encode(returned, call.rows), tail)
+        outputs, failed = execute(method, call)
+        channel.send_result(call, outputs, _tail(failed))
     except (SystemExit, ConnectionError):
         raise
     except BaseException as exc:
         channel.send_json(wire.ERROR, call.id, failure(exc))
 
 
-def _tail(failed: RowErrors, rows: int) -> bytes:
-    """The rows that failed. Where no row has outputs, the call fails."""
-    for row in failed.errors:
-        if not 0 <= row < rows:
-            raise IndexError(f"RowErrors has row {row} of {rows}") from failed
-    if failed.outputs is None and failed.errors:
-        if len(failed.errors) == rows:
-            raise failed.errors[min(failed.errors)]
-        raise ValueError("RowErrors came without the outputs of the other rows") from failed
-    errors = {str(row): {"reason": reason_of(exc), "message": message_of(exc)} for row, exc in failed.errors.items()}
+def execute(method: Method, call: Call) -> tuple[list[Tensor], Mapping[int, BaseException]]:
+    """The outputs of a call, and the rows that failed."""
+    runs = runs_of(method, call)
+    if runs is None:
+        return method.execute(call.inputs, call.rows)
+    outputs: list[list[Tensor]] = []
+    failed: dict[int, BaseException] = {}
+    for rows in runs:
+        tensors, errors = method.execute([take(raw, rows, method.batch_in) for raw in call.inputs], len(rows))
+        check_alike((outputs or [tensors])[0], tensors, method.batch_out)
+        outputs.append(tensors)
+        failed.update((int(rows[row]), exc) for row, exc in errors.items())
+    return joined(runs, outputs, method.batch_out), failed
+
+
+def _tail(failed: Mapping[int, BaseException]) -> bytes:
+    """The rows that failed, as RESULT has them."""
+    errors = {str(row): {"reason": reason_of(exc), "message": message_of(exc)} for row, exc in failed.items()}
     return json.dumps(errors, separators=(",", ":")).encode() if errors else b""
 
 

@@ -26,26 +26,39 @@ uint16 whose type is known from the header."""
 
 
 class Items:
-    """The elements of a BYTES tensor, in row-major order, and its shape."""
+    """The elements of a BYTES tensor, in row-major order, and its shape. values are
+    those of its documents, once somebody has read them."""
 
-    __slots__ = ("items", "shape")
+    __slots__ = ("items", "shape", "values")
 
     def __init__(self, items: list[bytes], shape: tuple[int, ...]) -> None:
         self.items = items
         self.shape = shape
+        self.values: Optional[list[Any]] = None
 
 
 class Call:
-    """One call of a method."""
+    """One call of a method, or several that arrived as one."""
 
-    __slots__ = ("id", "method", "rows", "slot", "inputs")
+    __slots__ = ("id", "method", "rows", "slot", "inputs", "tail")
 
-    def __init__(self, call: int, method: int, rows: int, slot: int, inputs: list[Input]) -> None:
+    def __init__(self, call: int, method: int, rows: int, slot: int, inputs: list[Input], tail: bytes = b"") -> None:
         self.id = call
         self.method = method
         self.rows = rows
         self.slot = slot
         self.inputs = inputs
+        self.tail = tail
+
+    def sizes(self) -> list[int]:
+        """How many rows each call has, where there are several."""
+        try:
+            sizes: list[int] = json.loads(self.tail)
+            if sum(sizes) == self.rows and min(sizes) >= 0:
+                return sizes
+        except (TypeError, ValueError):
+            pass
+        raise ProtocolError(f"a call of {self.rows} rows has the tail {self.tail[:100]!r}")
 
 
 class BFloat16(np.ndarray):
@@ -133,7 +146,7 @@ class Channel:
                     raise ProtocolError("a tensor is in a region, and there is none")
                 memory = self._regions.inputs.memory(offset + size)
                 inputs.append(view(code, shape, memory, offset, size))
-        return Call(number, method, rows, slot, inputs)
+        return Call(number, method, rows, slot, inputs, bytes(self._view[position:end]))
 
     def send_json(self, kind: int, call: int, message: dict[str, Any]) -> None:
         """Sends READY, FAILED or ERROR."""
@@ -196,7 +209,7 @@ def _bytes(data: Any) -> Any:
 def view(code: int, shape: tuple[int, ...], memory: Any, offset: int, size: int) -> Input:
     """A tensor as an array on the memory that it arrived in, or its elements."""
     if code == BYTES:
-        return Items(_items(memory, offset, size, shape), shape)
+        return Items(items_of(memory, offset, size, shape), shape)
     dtype = NUMPY.get(code)
     if offset % SIZES[code]:  # behind another tensor in line, and small
         memory, offset = bytearray(memory[offset : offset + size]), 0
@@ -212,7 +225,7 @@ def view(code: int, shape: tuple[int, ...], memory: Any, offset: int, size: int)
     return array
 
 
-def _items(memory: Any, offset: int, size: int, shape: tuple[int, ...]) -> list[bytes]:
+def items_of(memory: Any, offset: int, size: int, shape: tuple[int, ...]) -> list[bytes]:
     """The elements of BYTES, each after its length."""
     data = bytes(memory[offset : offset + size])
     items: list[bytes] = []

@@ -46,6 +46,10 @@ class OutputError(ValueError):
     """What a method returned cannot be sent, or has not the rows that it should."""
 
 
+class MixedOutputs(OutputError):
+    """Calls that were run one after the other cannot be answered together."""
+
+
 class ProtocolError(Exception):
     """The parent said what the child does not understand."""
 
@@ -117,12 +121,11 @@ def message_of(exc: BaseException) -> str:
 
 def failure(exc: BaseException, reason: Optional[str] = None) -> dict[str, str]:
     """The body of FAILED and ERROR."""
-    lines = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
-    return {
-        "reason": reason or reason_of(exc),
-        "message": message_of(exc),
-        "traceback": lines[-MAX_TRACEBACK:],
-    }
+    body = {"reason": reason or reason_of(exc), "message": message_of(exc)}
+    if not isinstance(exc, (SignatureError, MixedOutputs)):  # theirs are all ours
+        lines = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+        body["traceback"] = lines[-MAX_TRACEBACK:]
+    return body
 
 
 def start_failure(exc: BaseException, reason: str) -> dict[str, str]:
@@ -131,8 +134,6 @@ def start_failure(exc: BaseException, reason: str) -> dict[str, str]:
     at = place_of(exc)
     if at:
         body["message"] += f" ({at})"
-    if isinstance(exc, SignatureError):
-        del body["traceback"]  # it is all ours
     return body
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Optional
 
-from . import foreign, jsonvalues, undeclared
+from . import foreign, jsonvalues, layouts, undeclared
 from .channel import Input, Items
 from .dtypes import Tensor, of_items
 from .errors import InputError, OutputError, what
@@ -77,15 +77,31 @@ class FrameValue(ItemsValue):
     def __init__(self, declared: str) -> None:
         super().__init__(declared, "json", jsonvalues.loads, jsonvalues.dumps, many=True)
 
+    def mixes(self, raw: Input) -> bool:
+        return True
+
+    def layout(self, raw: Items, begin: int, end: int) -> Hashable:
+        rows = _values(raw)[begin:end]
+        return layouts.of_frame(rows) if self.declared.endswith("DataFrame") else layouts.of_column(rows)
+
     def decode(self, raw: Input) -> Any:
         import pandas
 
         kind = getattr(pandas, self.declared.rpartition(".")[2])
-        rows = jsonvalues.loads_all(elements(raw))
+        rows = _values(raw)
         try:
             return kind(rows)
         except (TypeError, ValueError, AttributeError) as exc:
             raise InputError(f"does not make a {self.declared}: {exc}") from exc
+
+
+def _values(raw: Any) -> list[Any]:
+    """The values of the documents that arrived."""
+    items = elements(raw)
+    if raw.values is None:
+        raw.values = jsonvalues.loads_all(items)
+    values: list[Any] = raw.values
+    return values
 
 
 def elements(raw: Input) -> list[bytes]:

@@ -6,13 +6,13 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 
 from .annotations import EMPTY, outputs_of, resolve, value_of
 from .channel import Input
 from .dtypes import Tensor
-from .errors import InputError, OutputError, SignatureError, what
+from .errors import InputError, OutputError, RowErrors, SignatureError, what
 from .runnable import MethodConfig, methods_of
 from .values import Value
 
@@ -159,6 +159,22 @@ class Method:
             else:
                 args.append(value)
         return self._call(*args, **keywords)
+
+    def execute(self, inputs: list[Input], rows: int) -> tuple[list[Tensor], Mapping[int, BaseException]]:
+        """The outputs for the arguments, and the rows that failed. Where no row has
+        outputs, all fail."""
+        try:
+            return self.encode(self.run(inputs), rows), {}
+        except RowErrors as failed:
+            errors = failed.errors
+            for row in errors:
+                if not 0 <= row < rows:
+                    raise IndexError(f"RowErrors has row {row} of {rows}") from failed
+            if failed.outputs is None and errors:
+                if len(errors) == rows:
+                    raise errors[min(errors)] from None
+                raise ValueError("RowErrors came without the outputs of the other rows") from failed
+            return self.encode(failed.outputs, rows), errors
 
     def encode(self, returned: Any, rows: int) -> list[Tensor]:
         """The tensors of what the method returned."""

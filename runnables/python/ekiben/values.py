@@ -3,7 +3,7 @@ of the tensor that arrives, and what tensor is made of what Python returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Optional
 
 import numpy as np
@@ -37,6 +37,15 @@ class Value:
         """Why the value cannot be batched along a dimension, and what to do."""
         return None
 
+    def mixes(self, raw: Input) -> bool:
+        """Whether the rows of one call can change what is made of those of another."""
+        return False
+
+    def layout(self, raw: Any, begin: int, end: int) -> Hashable:
+        """Where they can: what is equal of calls that do not. The rows from begin to
+        end are those of one call."""
+        raise NotImplementedError
+
     def decode(self, raw: Input) -> Any:
         """The argument that arrived, never one that is left out."""
         raise NotImplementedError
@@ -68,6 +77,13 @@ class ArrayValue(Value):
         self._code = code
         self._dtype = NUMPY.get(code) if code else None
         self.wrap = wrap
+
+    def mixes(self, raw: Input) -> bool:
+        return isinstance(raw, Items)
+
+    def layout(self, raw: Items, begin: int, end: int) -> Hashable:
+        array = _strings(Items(raw.items[begin:end], (end - begin, *raw.shape[1:])))
+        return array.dtype.kind, array.shape[1:]
 
     def decode(self, raw: Input) -> Any:
         if self.wrap is torch_tensor:

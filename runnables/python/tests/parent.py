@@ -95,23 +95,23 @@ class Parent:
     def inputs(self, name: str) -> list[dict[str, Any]]:
         return self.signature(name)["inputs"]
 
-    def call(self, name: str, *inputs: Any, rows: Optional[int] = None, slot: int = 0) -> Any:
+    def call(self, name: str, *inputs: Any, **options: Any) -> Any:
         """Calls a method and returns its outputs: arrays, or lists of BYTES."""
-        outputs, _ = self.call_rows(name, *inputs, rows=rows, slot=slot)
+        outputs, _ = self.call_rows(name, *inputs, **options)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def call_rows(
-        self, name: str, *inputs: Any, rows: Optional[int] = None, slot: int = 0
+        self, name: str, *inputs: Any, rows: Optional[int] = None, slot: int = 0, tail: bytes = b""
     ) -> tuple[list[Any], dict[int, dict[str, str]]]:
         """Like call, with the rows that failed."""
         method = [method["name"] for method in self.ready["methods"]].index(name)
         if rows is None:
             rows = len(inputs[0]) if self.ready["methods"][method]["batchable"] else 1
         inputs += (None,) * (len(self.ready["methods"][method]["inputs"]) - len(inputs))
-        self.send(method, rows, slot if self.fds else wire.NO_SLOT, inputs)
+        self.send(method, rows, slot if self.fds else wire.NO_SLOT, inputs, tail)
         return self._result(rows)
 
-    def send(self, method: int, rows: int, slot: int, inputs: Any) -> None:
+    def send(self, method: int, rows: int, slot: int, inputs: Any, tail: bytes = b"") -> None:
         self.next_id += 1
         headers, inline, offset = [], [], 0
         for value in inputs:
@@ -128,9 +128,8 @@ class Parent:
                 headers.append((tensor.code, tensor.shape, 0, 0, tensor.size))
                 inline.append(bytes(tensor.data))
         data = b"".join(inline)
-        self.socket.sendall(
-            wire.pack_payload(wire.CALL, self.next_id, (method, rows, slot), headers, len(data), b"") + data
-        )
+        head = wire.pack_payload(wire.CALL, self.next_id, (method, rows, slot), headers, len(data), tail)
+        self.socket.sendall(head + data + tail)
 
     def _result(self, rows: int) -> tuple[list[Any], dict[int, dict[str, str]]]:
         kind, number, frame = self.receive()
