@@ -100,7 +100,8 @@ def _array(array: np.ndarray[Any, Any]) -> Any:
     if array.dtype.kind in "cV":
         raise TypeError(f"arrays of {array.dtype} are not known to JSON")
     if array.dtype.kind in "mM":
-        return np.datetime_as_string(array).tolist() if array.dtype.kind == "M" else array.astype(str).tolist()
+        text = np.datetime_as_string(array) if array.dtype.kind == "M" else array.astype(str)
+        return np.ma.array(text, mask=np.ma.getmask(array)).tolist()
     return array.tolist()
 
 

@@ -24,7 +24,14 @@ def encode(value: Any, rows: Optional[int]) -> Tensor:
         if isinstance(array, Tensor):
             return array
         value = array
+    if masked(value):
+        return _array_documents(value, rows)
     return of_array(value) or _array_documents(value, rows)
+
+
+def masked(value: Any) -> bool:
+    """Whether an array has elements that are masked, which tensors cannot say."""
+    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 
 def as_array(value: Any) -> Any:
@@ -45,8 +52,9 @@ def as_array(value: Any) -> Any:
 
 
 def _array_documents(array: np.ndarray[Any, Any], rows: Optional[int]) -> Tensor:
-    """The documents of an array of strings or objects."""
-    if array.dtype.kind not in "OUST":
+    """The documents of an array of strings or objects, or of one of which some
+    elements are masked: those are null."""
+    if array.dtype.kind not in ("OUSTbiuf" if masked(array) else "OUST"):
         raise OutputError(
             f"an array of {array.dtype} was returned, which cannot be sent: "
             "make it numbers of a size that numpy and others share, or strings"

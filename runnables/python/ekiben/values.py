@@ -143,6 +143,8 @@ class TensorValue(Value):
 def as_declared(value: Any, code: int) -> Tensor:
     """The tensor, of the data type that is declared, of an output. Numbers become
     the type if they are of its kind, and fit."""
+    if any(map(undeclared.masked, value if isinstance(value, (list, tuple)) else [value])):
+        raise OutputError(f"has masked elements, declared is {NAMES[code]}: fill them, or declare nothing")
     array = undeclared.as_array(value)
     if array is None:
         array = np.asarray(list(value) if hasattr(value, "__next__") else value)

@@ -368,3 +368,24 @@ def test_what_goes_round_in_circles_is_an_output_error():
 def test_an_optional_output_may_be_none():
     assert documents(None, annotation=Optional[str]) == ((), [None])
     assert documents("a", annotation=Optional[str]) == ((), ["a"])
+
+
+@pytest.mark.parametrize("width", [2, 20_000])
+def test_what_is_masked_is_null_and_never_what_is_behind_the_mask(width):
+    masked = np.ma.array(np.full((2, width), 7.0), mask=np.arange(2 * width).reshape(2, width) == 1)
+    _, _, (first, second) = sent(masked, 2)
+    assert json.loads(first) == [7.0, None] + [7.0] * (width - 2) and json.loads(second) == [7.0] * width
+    assert sent(masked) == ("BYTES", (), [b"[" + first + b"," + second + b"]"])
+    assert sent(np.ma.array(["a", "b"], mask=[True, False]), 2)[2] == [b"null", b'"b"']
+    assert json.loads(sent({"x": np.ma.array(["2024-02-29"] * 2, "M8[D]", mask=[1, 0])})[2][0]) == {
+        "x": [None, "2024-02-29"]
+    }
+    unmasked = np.ma.array(np.full((2, width), 7.0), mask=False)
+    assert sent(unmasked, 2)[:2] == ("FP64", (2, width))
+    for annotation in (npt.NDArray[np.float64], ekiben.Tensor("float64", (-1, width))):
+        assert sent(unmasked, 2, annotation)[:2] == ("FP64", (2, width))
+        for value in (masked, list(masked)):
+            with pytest.raises(OutputError, match="has masked elements, declared is FP64"):
+                sent(value, 2, annotation)
+    with pytest.raises(OutputError, match="has masked elements"):
+        sent([1.0, np.ma.masked], 2, List[float])
