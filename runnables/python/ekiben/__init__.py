@@ -7,8 +7,7 @@
         def predict(self, x):
             return self.model.predict(x)
 
-Arrays that a method is given are views of memory that the next call overwrites:
-a value that is kept beyond its call must be copied.
+The README says what methods are given and what they may return.
 """
 
 from ._version import VERSION

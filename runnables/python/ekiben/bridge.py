@@ -131,18 +131,26 @@ def ready(cls: type, methods: list[Method]) -> dict[str, Any]:
 
 
 def answer(channel: Channel, methods: list[Method], call: Call) -> None:
-    """Runs one call and sends what came of it. SystemExit ends the process: to the
+    """Runs one call and sends what came of it. Nothing here has its arguments any more
+    when it is sent, so whoever does keeps them."""
+    frame = outcome(channel, methods, call)
+    call.inputs.clear()
+    channel.send(frame)
+
+
+def outcome(channel: Channel, methods: list[Method], call: Call) -> list[bytes]:
+    """What came of a call, as a frame in parts. SystemExit ends the process: to the
     worker that is a crash, and the calls of the batch are tried one by one."""
     try:
         if call.method >= len(methods):
             raise ProtocolError(f"there is no method {call.method}, only {len(methods)}")
         method = methods[call.method]
         outputs, failed = execute(method, call)
-        channel.send_result(call, outputs, _tail(failed))
-    except (SystemExit, ConnectionError):
+        return channel.result(call, outputs, _tail(failed))
+    except SystemExit:
         raise
     except BaseException as exc:
-        channel.send_json(wire.ERROR, call.id, failure(exc))
+        return [wire.pack_json(wire.ERROR, call.id, failure(exc))]
 
 
 def execute(method: Method, call: Call) -> tuple[list[Tensor], Mapping[int, BaseException]]:

@@ -10,8 +10,9 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from . import wire
-from .dtypes import BYTES, NUMPY, SIZES, Tensor
+from .dtypes import BYTES, NUMPY, Tensor
 from .errors import OutputError, ProtocolError
+from .keeping import POSSIBLE
 from .regions import Regions, align, write
 
 # Frames up to this size are sent with one system call.
@@ -102,7 +103,7 @@ class Channel:
         return have + n
 
     def _grow(self, have: int, size: int) -> None:
-        """Makes a larger buffer. Arrays that view the old one keep it."""
+        """Makes a larger buffer."""
         buffer = bytearray(size)
         buffer[:have] = self._view[:have]
         self._buffer = buffer
@@ -125,8 +126,9 @@ class Channel:
         return message
 
     def call(self) -> Optional[Call]:
-        """The next call, or None where the parent is gone. Its arrays are views of
-        memory that the next call is written to."""
+        """The next call, or None where the parent is gone. Its large arrays are views
+        of memory that the parent writes to once the call was answered, but not what is
+        still viewed then."""
         frame = self._receive()
         if frame is None:
             return None
@@ -134,26 +136,43 @@ class Channel:
         if kind != wire.CALL:
             raise ProtocolError(f"a frame of kind {kind} came in place of a CALL")
         method, rows, slot, tensors, position = wire.parse_payload(self._buffer, end)
+        # Mapped once, so that all arrays view the same mapping.
+        memory = self._inputs(max((offset + size for _, _, flags, offset, size in tensors if flags), default=0))
         inputs: list[Input] = []
         for code, shape, flags, offset, size in tensors:
             if not flags:
-                inputs.append(view(code, shape, self._buffer, position, size))
+                inputs.append(copied(code, shape, self._buffer, position, size))
                 position += size
             elif flags & wire.LEFT_OUT:
                 inputs.append(None)
             else:
-                if self._regions.inputs is None:
-                    raise ProtocolError("a tensor is in a region, and there is none")
-                memory = self._regions.inputs.memory(offset + size)
-                inputs.append(view(code, shape, memory, offset, size))
+                make = view if POSSIBLE else copied
+                inputs.append(make(code, shape, memory, offset, size))
         return Call(number, method, rows, slot, inputs, bytes(self._view[position:end]))
+
+    def _inputs(self, end: int) -> Any:
+        """The region of inputs, of end bytes or more."""
+        if not end:
+            return b""
+        if self._regions.inputs is None:
+            raise ProtocolError("a tensor is in a region, and there is none")
+        return self._regions.inputs.inputs(end)
 
     def send_json(self, kind: int, call: int, message: dict[str, Any]) -> None:
         """Sends READY, FAILED or ERROR."""
-        self._socket.sendall(wire.pack_json(kind, call, message))
+        self.send([wire.pack_json(kind, call, message)])
 
-    def send_result(self, call: Call, outputs: list[Tensor], tail: bytes = b"") -> None:
-        """Answers a call. What is large goes into the region of the call's slot."""
+    def send(self, frame: list[bytes]) -> None:
+        """Sends a frame in parts. What anybody still has of a call's arguments when it
+        is answered stays what it is."""
+        if self._regions.inputs is not None:
+            self._regions.inputs.settle()
+        for part in frame:
+            self._socket.sendall(part)
+
+    def result(self, call: Call, outputs: list[Tensor], tail: bytes = b"") -> list[bytes]:
+        """The answer to a call, in parts. What is large goes into the region of the
+        call's slot."""
         offsets: dict[int, int] = {}
         if call.slot != wire.NO_SLOT:
             for output in outputs:
@@ -177,11 +196,8 @@ class Channel:
             head = wire.pack_payload(wire.RESULT, call.id, (0, call.rows, slot), headers, size, tail)
         except ValueError as exc:
             raise OutputError(f"the outputs cannot be sent: {exc}") from exc
-        if size <= JOINED:
-            self._socket.sendall(b"".join([head, *inline, tail]))
-            return
-        for part in (head, *inline, tail):
-            self._socket.sendall(part)
+        frame = [head, *inline, tail]
+        return [b"".join(frame)] if size <= JOINED else frame
 
     def _write_region(self, slot: int, outputs: list[Tensor]) -> dict[int, int]:
         """Writes the large outputs one after the other: the offset of each."""
@@ -211,8 +227,6 @@ def view(code: int, shape: tuple[int, ...], memory: Any, offset: int, size: int)
     if code == BYTES:
         return Items(items_of(memory, offset, size, shape), shape)
     dtype = NUMPY.get(code)
-    if offset % SIZES[code]:  # behind another tensor in line, and small
-        memory, offset = bytearray(memory[offset : offset + size]), 0
     try:
         if dtype is None:
             array: np.ndarray[Any, Any] = BFloat16(shape, np.uint16, memory, offset)
@@ -223,6 +237,13 @@ def view(code: int, shape: tuple[int, ...], memory: Any, offset: int, size: int)
     if array.nbytes != size:
         raise ProtocolError(f"a tensor of shape {list(shape)} has {size} bytes, not {array.nbytes}")
     return array
+
+
+def copied(code: int, shape: tuple[int, ...], memory: Any, offset: int, size: int) -> Input:
+    """A tensor as an array that has its own memory, or its elements."""
+    if code == BYTES:
+        return view(code, shape, memory, offset, size)
+    return view(code, shape, bytearray(memory[offset : offset + size]), 0, size)
 
 
 def items_of(memory: Any, offset: int, size: int, shape: tuple[int, ...]) -> list[bytes]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
+import sys
 from typing import Any, Optional
 
 import numpy as np
 
 from .errors import ProtocolError
+from .keeping import keep
 from .wire import ALIGNMENT
 
 # A region grows by at least a quarter, in steps of a megabyte.
@@ -17,12 +20,33 @@ STEP = 1 << 20
 
 class Region:
     """One region. It is mapped anew when it has grown; arrays that still view an
-    older mapping keep that one alive, which is the same memory."""
+    older mapping keep that one alive."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._size = 0
         self._memory: Optional[mmap.mmap] = None
+        self._given = 0  # bytes of a call's arguments
+        self._idle = 0  # references to the mapping while nobody views it
+
+    def inputs(self, end: int) -> mmap.mmap:
+        """The memory of a call's arguments, which go up to end."""
+        self._given = end
+        return self.memory(end)
+
+    def settle(self) -> None:
+        """What is still viewed of the arguments given becomes the viewer's, before the
+        parent writes to the region again."""
+        given, self._given = self._given, 0
+        if not given or self._references() <= self._idle:
+            return
+        gc.collect(1)  # it may be a cycle that was left behind
+        if self._memory is not None and self._references() > self._idle:
+            keep(self._memory, given)
+            self._memory = None
+
+    def _references(self) -> int:
+        return sys.getrefcount(self._memory)
 
     def memory(self, end: int) -> mmap.mmap:
         """The mapping, of end bytes or more, which the parent says there are."""
@@ -52,6 +76,7 @@ class Region:
         except OSError as exc:
             raise MemoryError(f"cannot map {size} bytes of shared memory: {exc}") from exc
         self._size = size
+        self._idle = self._references()
         return self._memory
 
 

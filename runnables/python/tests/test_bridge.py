@@ -204,13 +204,6 @@ def test_an_input_may_be_written_to_and_the_parent_sees_it(start):
     assert parent.call("increment", np.zeros(3)).tolist() == [1, 1, 1]
 
 
-def test_what_is_kept_beyond_its_call_is_overwritten_as_documented(start):
-    parent = start(MODEL)
-    for number in (1.0, 2.0):
-        documents = parent.call("keep", np.full((1, 1 << 16), number))
-    assert documents == [b"[2.0,2.0]"]
-
-
 def test_rows_fail_alone(start):
     parent = start(MODEL)
     (roots,), failed = parent.call_rows("picky", np.array([4.0, -1.0, 9.0, 0.0]))

@@ -226,5 +226,5 @@ def test_results_of_golden_descriptions_are_sent_byte_by_byte():
             data = bytes.fromhex(tensor.get("data_hex", ""))
             tensors.append(Tensor(tensor["dtype"], tuple(tensor["shape"]), data, len(data)))
         call = Call(described["id"], 0, payload["rows"], wire.NO_SLOT, [])
-        channel.send_result(call, tensors, payload.get("tail", "").encode())
+        channel.send(channel.result(call, tensors, payload.get("tail", "").encode()))
         assert parent.recv(1 << 16) == frame
