@@ -59,9 +59,7 @@ class ItemsValue(Value):
     def encode(self, value: Any, rows: Optional[int]) -> Tensor:
         if not self.many:
             return of_items([self._dump(value)], ())
-        if hasattr(value, "__next__"):
-            value = list(value)
-        elif isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
+        if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
             raise OutputError(f"{what(value)} was returned, declared is {self.declared}")
         if self._dump is jsonvalues.dumps:
             items = undeclared.documents_of_rows(value, 0 if rows is None else rows)

@@ -158,7 +158,7 @@ class Method:
                 keywords[argument.name] = value
             else:
                 args.append(value)
-        return self._call(*args, **keywords)
+        return collected(self._call(*args, **keywords))
 
     def execute(self, inputs: list[Input], rows: int) -> tuple[list[Tensor], Mapping[int, BaseException]]:
         """The outputs for the arguments, and the rows that failed. Where no row has
@@ -174,7 +174,7 @@ class Method:
                 if len(errors) == rows:
                     raise errors[min(errors)] from None
                 raise ValueError("RowErrors came without the outputs of the other rows") from failed
-            return self.encode(failed.outputs, rows), errors
+            return self.encode(collected(failed.outputs), rows), errors
 
     def encode(self, returned: Any, rows: int) -> list[Tensor]:
         """The tensors of what the method returned."""
@@ -222,6 +222,14 @@ _ONE = [("result", _UNDECLARED)]
 def output_names(count: int) -> list[str]:
     """The names of outputs that have none."""
     return ["result"] if count == 1 else [f"result_{i}" for i in range(count)]
+
+
+def collected(returned: Any) -> Any:
+    """What a method returned, with generators run to their end: what they raise is
+    raised by the method."""
+    if isinstance(returned, tuple) and any(hasattr(value, "__next__") for value in returned):
+        return tuple(map(collected, returned))
+    return list(returned) if hasattr(returned, "__next__") else returned
 
 
 def served(cls: type) -> list[Method]:

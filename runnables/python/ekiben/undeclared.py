@@ -67,8 +67,6 @@ def _array_documents(array: np.ndarray[Any, Any], rows: Optional[int]) -> Tensor
 
 
 def _documents(value: Any, rows: Optional[int]) -> Tensor:
-    if hasattr(value, "__next__"):
-        value = list(value)
     if rows is None:
         return of_items([jsonvalues.dumps(value)], ())
     return of_items(documents_of_rows(value, rows), (len(value),))

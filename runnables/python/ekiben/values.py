@@ -147,7 +147,7 @@ def as_declared(value: Any, code: int) -> Tensor:
         raise OutputError(f"has masked elements, declared is {NAMES[code]}: fill them, or declare nothing")
     array = undeclared.as_array(value)
     if array is None:
-        array = np.asarray(list(value) if hasattr(value, "__next__") else value)
+        array = np.asarray(value)
         if array.ndim == 0 and array.dtype.kind not in "biuf":
             raise OutputError(f"{what(value)} was returned, declared is {NAMES[code]}")
     tensor: Optional[Tensor] = array if isinstance(array, Tensor) else of_array(_of_kind(array, code))

@@ -67,6 +67,15 @@ MODEL = """
                 raise ekiben.RowErrors(bad, outputs=np.sqrt(np.abs(x)))
             return np.sqrt(x)
 
+        @ekiben.Runnable.method(batchable=True)
+        def yields(self, x: np.ndarray):
+            for i, number in enumerate(x):
+                if number < 0:
+                    raise {-1: ekiben.InputError("negative"), -2: ekiben.Retryable("later"), -3: KeyError("x")}.get(
+                        int(number), ekiben.RowErrors({i: ekiben.InputError("only this one")}, (y for y in x))
+                    )
+                yield number
+
         @ekiben.Runnable.method
         def fail(self, how: str):
             if how == "exit":
@@ -235,6 +244,17 @@ def test_exceptions_are_told_apart(start, how, reason, message):
     assert (caught.value.reason, caught.value.message) == (reason, message)
     assert "Traceback" in caught.value.traceback
     assert parent.call("scale", np.array([1])).tolist() == [2]
+
+
+def test_what_a_generator_raises_is_raised_by_its_method(start):
+    parent = start(MODEL)
+    assert parent.call("yields", np.array([1.0, 2.0])) == [b"1.0", b"2.0"]
+    for number, said in ((-1, "input: negative"), (-2, "retryable: later"), (-3, "runner: KeyError: 'x'")):
+        with pytest.raises(Failed) as caught:
+            parent.call("yields", np.array([1.0, number]))
+        assert str(caught.value) == said
+    _, failed = parent.call_rows("yields", np.array([1.0, -4.0]))
+    assert failed == {1: {"reason": "input", "message": "only this one"}}
 
 
 def test_messages_are_of_bounded_length(start):

@@ -52,7 +52,7 @@ def sent(value, rows=None, annotation=None, **options):
     if annotation is not None:
         method.__annotations__["return"] = annotation
     served_method = method_of(method, batchable=rows is not None, **options)
-    (tensor,) = served_method.encode(value, rows or 1)
+    (tensor,), _ = served_method.execute([np.zeros(rows or 1)], rows or 1)
     return NAMES[tensor.code], tensor.shape, elements(tensor)
 
 
