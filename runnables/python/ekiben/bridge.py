@@ -106,11 +106,17 @@ def prepare(start: dict[str, Any]) -> tuple[type, list[Method]]:
 
 
 def make(cls: type, methods: list[Method], init: dict[str, Any]) -> None:
-    """Makes the instance."""
+    """Makes the instance, in the event loop if it has use for one."""
     try:
-        instance = cls(**init)
+        if any(method.asynchronous for method in methods):
+            from .eventloop import EventLoop  # asyncio takes a while to import
+
+            loop = EventLoop(leave)
+            instance = loop.call(cls, **init)
+        else:
+            loop, instance = None, cls(**init)
         for method in methods:
-            method.bind(instance)
+            method.bind(instance, loop)
     except BaseException as exc:
         raise StartError("init", exc) from exc
 

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .annotations import EMPTY, outputs_of, resolve, value_of
 from .channel import Input
@@ -15,6 +15,9 @@ from .dtypes import Tensor
 from .errors import InputError, OutputError, RowErrors, SignatureError, what
 from .runnable import MethodConfig, methods_of
 from .values import Value
+
+if TYPE_CHECKING:
+    from .eventloop import EventLoop
 
 _NAME = re.compile(r"[a-z0-9]([-._a-z0-9]*[a-z0-9])?")
 MAX_NAME = 63
@@ -131,12 +134,17 @@ class Method:
             signature["outputs"] = [value.spec(name) for name, value in self.outputs]
         return signature
 
-    def bind(self, instance: Any) -> None:
-        """Makes calls go to an instance."""
+    @property
+    def asynchronous(self) -> bool:
+        """Whether it is to be waited for in an event loop."""
+        return inspect.iscoroutinefunction(inspect.unwrap(self._func))
+
+    def bind(self, instance: Any, loop: Optional[EventLoop] = None) -> None:
+        """Makes calls go to an instance; those that are to be waited for, in the loop."""
         get = getattr(self._func, "__get__", None)
         self._call = get(instance, type(instance)) if get else functools.partial(self._func, instance)
-        if inspect.iscoroutinefunction(inspect.unwrap(self._func)):
-            self._call = _waiting(self._call)
+        if loop is not None and self.asynchronous:
+            self._call = functools.partial(loop.call, self._call)
 
     def run(self, inputs: list[Input]) -> Any:
         """Runs the method on the arguments of a call."""
@@ -304,11 +312,3 @@ def _shown(annotation: Any) -> str:
     if isinstance(annotation, type):
         return f"{annotation.__module__}.{annotation.__qualname__}"
     return str(annotation)
-
-
-def _waiting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An asynchronous method as one that waits."""
-    import asyncio
-
-    loop = asyncio.new_event_loop()
-    return lambda *args, **keywords: loop.run_until_complete(function(*args, **keywords))

@@ -194,17 +194,6 @@ def test_arguments_go_by_position_and_by_name():
         method_of(method).run([one, one])
 
 
-def test_asynchronous_methods_are_waited_for():
-    class Model:
-        @ekiben.Runnable.method
-        async def double(self, x: int) -> int:
-            return 2 * x
-
-    (method,) = served(Model)
-    method.bind(Model())
-    assert method.run([np.array(2)]) == 4 and method.run([np.array(3)]) == 6
-
-
 def bfloat16(*bits):
     return np.array(bits, np.uint16).view(BFloat16)
 
