@@ -9,8 +9,19 @@ from __future__ import annotations
 import os
 import sysconfig
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Optional
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
+
+
+_HERE = _working_directory()
+"""The folder that the process was started in, whatever becomes of it."""
 
 MAX_MESSAGE = 2000
 MAX_TRACEBACK = 16000
@@ -72,8 +83,21 @@ def what(value: Any) -> str:
     return "None" if value is None else a(type(value).__name__)
 
 
+def _safely(tell: Callable[[BaseException], str], exc: BaseException, otherwise: str) -> str:
+    """What tell says of an exception. The program's own code takes part in that, and
+    whatever it does there must not be in the way of the report."""
+    try:
+        return tell(exc)
+    except BaseException:  # SystemExit too
+        return otherwise
+
+
 def reason_of(exc: BaseException) -> str:
     """The reason that PROTOCOL.md has for an exception of a method."""
+    return _safely(_reason, exc, "runner")
+
+
+def _reason(exc: BaseException) -> str:
     if isinstance(exc, InputError):
         return "input"
     if isinstance(exc, Retryable):
@@ -95,10 +119,11 @@ def is_out_of_memory(exc: BaseException) -> bool:
 
 def _bentoml_reason(exc: BaseException) -> Optional[str]:
     """The reason of an exception of BentoML, by its HTTP status."""
-    code = getattr(exc, "error_code", None)
-    if code is None or not any(c.__name__ == "BentoMLException" for c in type(exc).__mro__):
+    if not any(c.__name__ == "BentoMLException" for c in type(exc).__mro__):
         return None
-    status = int(code)
+    status = getattr(exc, "error_code", None)
+    if not isinstance(status, int):  # an HTTPStatus is one
+        return None
     if 400 <= status < 500:
         return "input"
     return "retryable" if status == 503 else None
@@ -109,11 +134,8 @@ _SAY_ALL = (InputError, Retryable, OutputError, ProtocolError, SignatureError, I
 
 def message_of(exc: BaseException) -> str:
     """One line that says what happened."""
-    try:
-        text = one_line(str(exc))
-    except Exception:  # an exception may be unable to say what it is
-        text = ""
-    if isinstance(exc, _SAY_ALL):
+    text = _safely(lambda exc: one_line(str(exc)), exc, "")
+    if issubclass(type(exc), _SAY_ALL):  # isinstance would ask the exception
         return text or type(exc).__name__
     name = type(exc).__name__
     return f"{name}: {text}" if text else name
@@ -122,16 +144,25 @@ def message_of(exc: BaseException) -> str:
 def failure(exc: BaseException, reason: Optional[str] = None) -> dict[str, str]:
     """The body of FAILED and ERROR."""
     body = {"reason": reason or reason_of(exc), "message": message_of(exc)}
-    if not isinstance(exc, (SignatureError, MixedOutputs)):  # theirs are all ours
-        lines = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
-        body["traceback"] = lines[-MAX_TRACEBACK:]
+    if not issubclass(type(exc), (SignatureError, MixedOutputs)):  # theirs are all ours
+        body["traceback"] = _safely(_lines, exc, "") or _safely(_frames, exc, "")
     return body
+
+
+def _lines(exc: BaseException) -> str:
+    return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))[-MAX_TRACEBACK:]
+
+
+def _frames(exc: BaseException) -> str:
+    """The traceback without the exception, which cannot be told."""
+    trace = BaseException.__dict__["__traceback__"].__get__(exc)
+    return "".join(["Traceback (most recent call last):\n", *traceback.format_tb(trace)])[-MAX_TRACEBACK:]
 
 
 def start_failure(exc: BaseException, reason: str) -> dict[str, str]:
     """The body of FAILED for what the program's own code raised: it says where."""
     body = failure(exc, reason)
-    at = place_of(exc)
+    at = _safely(place_of, exc, "")
     if at:
         body["message"] += f" ({at})"
     return body
@@ -143,7 +174,6 @@ def place_of(exc: BaseException) -> str:
     if isinstance(exc, SyntaxError) and exc.lineno:
         return ""  # its text has it
     own = os.path.dirname(os.path.abspath(__file__))
-    here = os.getcwd()
     standard = sysconfig.get_path("stdlib")
     at = library = ""
     for frame in traceback.extract_tb(exc.__traceback__):
@@ -151,8 +181,8 @@ def place_of(exc: BaseException) -> str:
         installed = "site-packages" in file or "dist-packages" in file
         if frame.filename.startswith("<") or _within(own, file):
             continue
-        if _within(here, file) and not installed:
-            at = f"{os.path.relpath(file, here)}, line {frame.lineno}"
+        if _HERE and _within(_HERE, file) and not installed:
+            at = f"{os.path.relpath(file, _HERE)}, line {frame.lineno}"
         elif installed or not _within(standard, file):
             library = f"{file}, line {frame.lineno}"
     return at or library

@@ -89,6 +89,20 @@ MODEL = """
                     def __str__(self):
                         raise RuntimeError
                 raise Mute
+            if how == "leaving":
+                class Leaving(Exception):
+                    def __str__(self):
+                        sys.exit(9)
+                raise Leaving
+            if how == "syntax":
+                raise SyntaxError("odd", ("file", "one", [], 3))
+            if how == "status":
+                raise type("BentoMLException", (Exception,), {"error_code": "none"})("odd status")
+            if how == "nobody":
+                class Hidden(Exception):
+                    def __getattribute__(self, name):
+                        raise RuntimeError(name)
+                raise Hidden("hidden")
             if how == "long":
                 raise ValueError("x\\n" * 100000)
             if how == "interrupt":
@@ -233,6 +247,10 @@ def test_rows_fail_alone(start):
         ("runner", "runner", "KeyError: 'x'"),
         ("silent", "runner", "ValueError"),
         ("mute", "runner", "Mute"),
+        ("leaving", "runner", "Leaving"),
+        ("status", "runner", "BentoMLException: odd status"),
+        ("syntax", "runner", "SyntaxError: odd (file)"),
+        ("nobody", "runner", "Hidden: hidden"),
         ("rows", "input", "the only one"),
         ("interrupt", "runner", "KeyboardInterrupt"),
     ],

@@ -80,3 +80,13 @@ def test_methods_that_cannot_be_served_are_signature_errors(start):
     assert message.startswith("method 'predict' of Model: argument 'text' is declared as str")
     source = "import ekiben\nclass Model(ekiben.Runnable):\n    def predict(self, x): ..."
     assert failed(start, source)[0] == "signature"
+
+
+def test_failures_that_cannot_be_told_are_reported_all_the_same(start):
+    for line, message in (
+        ("raise SyntaxError('odd', ('file', 'one', [], 3))", "SyntaxError: odd (file)"),
+        ("raise type('Leaving', (Exception,), {'__str__': lambda self: sys.exit(9)})", "Leaving"),
+        ("os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); 1 / 0", "ZeroDivisionError: division by zero"),
+    ):
+        reason, told = failed(start, f"import os, sys\n{line}")
+        assert reason == "import" and told.startswith(message)
