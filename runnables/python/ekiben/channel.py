@@ -11,7 +11,7 @@ import numpy as np
 
 from . import wire
 from .dtypes import BYTES, NUMPY, Tensor
-from .errors import OutputError, ProtocolError
+from .errors import OutputError, ProtocolError, failure
 from .keeping import POSSIBLE
 from .regions import Regions, align, write
 
@@ -62,6 +62,15 @@ class Call:
         raise ProtocolError(f"a call of {self.rows} rows has the tail {self.tail[:100]!r}")
 
 
+class UnreadableError(Exception):
+    """There is no memory for a call, which was passed over."""
+
+    def __init__(self, call: int, cause: MemoryError) -> None:
+        super().__init__(call)
+        self.call = call
+        self.cause = cause
+
+
 class BFloat16(np.ndarray):
     """The bits of bfloat16 numbers, which numpy does not know, as uint16."""
 
@@ -91,16 +100,26 @@ class Channel:
         if have > end:
             raise ProtocolError("a second frame arrived before the first was answered")
         if end > len(self._buffer):
-            self._grow(have, end)
+            try:
+                self._grow(have, end)
+            except MemoryError as exc:
+                self._pass_over(end - have)
+                raise UnreadableError(call, exc) from exc
         while have < end:
             have = self._more(have)
         return end, kind, call
 
-    def _more(self, have: int) -> int:
-        n = self._socket.recv_into(self._view[have:])
+    def _more(self, have: int, most: int = 0) -> int:
+        """Reads on, behind what the buffer has: how much it has then."""
+        n = self._socket.recv_into(self._view[have:], most)
         if n == 0:
             raise ProtocolError("the channel ended within a frame")
         return have + n
+
+    def _pass_over(self, size: int) -> None:
+        """Reads the rest of a frame that there is no room for."""
+        while size:
+            size -= self._more(0, min(size, len(self._buffer)))
 
     def _grow(self, have: int, size: int) -> None:
         """Makes a larger buffer."""
@@ -128,13 +147,25 @@ class Channel:
     def call(self) -> Optional[Call]:
         """The next call, or None where the parent is gone. Its large arrays are views
         of memory that the parent writes to once the call was answered, but not what is
-        still viewed then."""
-        frame = self._receive()
-        if frame is None:
-            return None
-        end, kind, number = frame
+        still viewed then. Calls that there is no memory for are answered here."""
+        while True:
+            try:
+                frame = self._receive()
+                return None if frame is None else self._parse(*frame)
+            except UnreadableError as exc:
+                number, body = exc.call, failure(exc.cause)
+            self.send_json(wire.ERROR, number, body)
+
+    def _parse(self, end: int, kind: int, number: int) -> Call:
+        """The call of a frame that fills the buffer up to end."""
         if kind != wire.CALL:
             raise ProtocolError(f"a frame of kind {kind} came in place of a CALL")
+        try:
+            return self._call(end, number)
+        except MemoryError as exc:
+            raise UnreadableError(number, exc) from exc
+
+    def _call(self, end: int, number: int) -> Call:
         method, rows, slot, tensors, position = wire.parse_payload(self._buffer, end)
         # Mapped once, so that all arrays view the same mapping.
         memory = self._inputs(max((offset + size for _, _, flags, offset, size in tensors if flags), default=0))

@@ -275,6 +275,21 @@ def test_what_a_generator_raises_is_raised_by_its_method(start):
     assert failed == {1: {"reason": "input", "message": "only this one"}}
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc")
+@pytest.mark.parametrize("regions", [True, False])
+def test_a_call_that_there_is_no_memory_for_fails_alone(start, regions):
+    parent = start(MODEL, regions=regions)
+    limit = (
+        "__import__('resource').setrlimit(9, (int(open('/proc/self/statm').read().split()[0]) * 4096 + {}, -1)) or 1"
+    )
+    for size in (8 << 20, 16 << 20):
+        parent.call("python", limit.format(32 << 20))
+        with pytest.raises(Failed, match="memory: .*emory"):
+            parent.call("first", np.zeros((2, size)))
+        parent.call("python", limit.format(1 << 30))
+        assert parent.call("first", np.ones((2, size))).tolist() == [1, 1]
+
+
 def test_messages_are_of_bounded_length(start):
     with pytest.raises(Failed) as caught:
         start(MODEL).call("fail", "long")
