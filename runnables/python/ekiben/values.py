@@ -164,9 +164,17 @@ def _of_kind(array: np.ndarray[Any, Any], code: int) -> np.ndarray[Any, Any]:
         raise OutputError(f"has {_elements(array.dtype)}, declared is {NAMES[code]}")
     with np.errstate(all="ignore"):
         cast = array.astype(want)
-    if want.kind in "iu" and not np.array_equal(cast, array):
+    if not _fits(cast, array):
         raise OutputError(f"has numbers that do not fit {NAMES[code]}, which is declared")
     return cast
+
+
+def _fits(cast: np.ndarray[Any, Any], array: np.ndarray[Any, Any]) -> bool:
+    """Whether numbers are still what they were: integers the same, and no other one
+    infinite that was not."""
+    if cast.dtype.kind in "biu":
+        return np.array_equal(cast, array)
+    return bool(np.array_equal(np.isinf(cast), np.isinf(array)))
 
 
 def _elements(dtype: np.dtype[Any]) -> str:
@@ -246,7 +254,7 @@ def _cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, 
         raise InputError(f"has {_elements(array.dtype)}, want {dtype}")
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)
-        if dtype.kind in "biu" and not np.array_equal(cast, array):
+        if not _fits(cast, array):
             raise InputError(f"has elements that are no {dtype}")
     return cast
 

@@ -5,10 +5,10 @@ from typing import Annotated, List, Tuple
 import numpy as np
 import numpy.typing as npt
 import pytest
-from test_values import method_of, sent
+from test_values import given, method_of, sent
 
 import ekiben
-from ekiben.errors import OutputError
+from ekiben.errors import InputError, OutputError
 
 
 def test_declared_outputs_are_held_to_what_is_declared():
@@ -85,3 +85,21 @@ def test_as_many_outputs_as_declared_are_wanted():
     for wrong in (1, (1,), (1, "a", 2)):
         with pytest.raises(OutputError, match="2 are declared"):
             method_of(method).encode(wrong, 1)
+
+
+@pytest.mark.parametrize(
+    "annotation", [npt.NDArray[np.float32], ekiben.Tensor("float32", (-1,)), ekiben.Tensor("float16", (-1,))]
+)
+def test_numbers_that_would_become_infinite_are_refused(annotation):
+    for value in ([1e300, 1.0], np.array([-1e300, 0]), np.array([1 << 62, 1], np.uint64) * 2.0**70):
+        with pytest.raises(OutputError, match="has numbers that do not fit FP"):
+            sent(value, 2, annotation)
+    _, _, numbers = sent([float("inf"), float("nan")], 2, annotation)
+    assert numbers[0] == float("inf") and numbers[1] != numbers[1]
+    assert sent([0.1, 1e-300], 2, annotation)[1] == (2,)
+
+
+def test_numbers_that_would_become_infinite_are_refused_of_callers_too():
+    with pytest.raises(InputError, match="has elements that are no float32"):
+        given(npt.NDArray[np.float32], np.array([1e300]))
+    assert given(npt.NDArray[np.float32], np.array([float("inf")])) == float("inf")
