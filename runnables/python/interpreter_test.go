@@ -195,14 +195,17 @@ func TestTheBridgeNeedsNoHome(t *testing.T) {
 
 func TestAFileThatHidesThePackageIsNamed(t *testing.T) {
 	t.Parallel()
-	s := setup("ekiben:Thing")
-	s.Runner.Dir = t.TempDir()
-	if err := os.WriteFile(filepath.Join(s.Runner.Dir, "ekiben.py"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	kind := python.Kind(python.Options{Interpreter: "/bin/true", Cache: t.TempDir()})
-	if _, err := kind.New(t.Context(), s); err == nil || !strings.Contains(err.Error(), "ekiben.py in") {
-		t.Errorf("error is %v", err)
+	for _, file := range []string{"ekiben.py", "ekiben/__init__.py"} {
+		s := setup("ekiben:Thing")
+		s.Runner.Dir = t.TempDir()
+		path := filepath.Join(s.Runner.Dir, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		kind := python.Kind(python.Options{Interpreter: "/bin/true", Cache: t.TempDir()})
+		if _, err := kind.New(t.Context(), s); err == nil || !strings.Contains(err.Error(), "the file "+file+" in") {
+			t.Errorf("with %s the error is %v", file, err)
+		}
 	}
 }
 

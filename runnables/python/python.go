@@ -108,8 +108,10 @@ func (k *kind) command(ctx context.Context, r runnables.Runner) (process.Command
 	if err != nil {
 		return process.Command{}, err
 	}
-	if _, err := os.Stat(filepath.Join(r.Dir, "ekiben.py")); err == nil {
-		return process.Command{}, fmt.Errorf("the file ekiben.py in %q hides the package ekiben from Python, give it another name", r.Dir)
+	for _, file := range []string{"ekiben.py", filepath.Join("ekiben", "__init__.py")} {
+		if _, err := os.Stat(filepath.Join(r.Dir, file)); err == nil {
+			return process.Command{}, fmt.Errorf("the file %s in %q hides the package ekiben from Python, give it another name", file, r.Dir)
+		}
 	}
 	bridge, err := k.bridge.folder()
 	if err != nil {
