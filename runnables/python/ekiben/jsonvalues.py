@@ -63,6 +63,9 @@ def records(value: Any) -> list[bytes]:
 
 def _rows(frame: Any) -> Iterable[dict[str, Any]]:
     names = [str(name) for name in frame.columns]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise OutputError(f"a DataFrame has several columns {twice!r}, of which a record has one: rename them")
     if not names:
         return [{} for _ in range(len(frame))]
     columns = [_column(frame.iloc[:, i]) for i in range(len(names))]

@@ -49,6 +49,13 @@ class TestPandas:
         with pytest.raises(InputError, match="does not make a pandas.DataFrame"):
             given(self.pandas.DataFrame, items({"a": 1}, 2), batchable=True)
 
+    def test_columns_of_one_name_are_refused(self):
+        for columns in (["a", "b", "a"], [1, "1", "c"]):
+            frame = self.pandas.DataFrame([[1, 2, 3]], columns=columns)
+            for rows, value in ((1, frame), (None, frame), (None, {"x": frame})):
+                with pytest.raises(OutputError, match="has several columns '[a1]'"):
+                    sent(value, rows)
+
     def test_frames_are_batched_along_rows_only(self):
         with pytest.raises(SignatureError, match="batch_dim=0"):
             input_of(self.pandas.DataFrame, batchable=True, batch_dim=1)
