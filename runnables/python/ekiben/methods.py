@@ -55,11 +55,11 @@ class Method:
         self.attribute = attribute
         self.name = attribute.lower().strip("_")
         self.batchable = bool(config.batchable)
-        self.batch_in, self.batch_out = config.batch_dim
         self._func = func
         self._call: Callable[..., Any] = func
         self.outputs: Optional[list[tuple[str, Value]]] = None
         try:
+            self.batch_in, self.batch_out = _dims(config.batch_dim)
             parameters, returned = _parameters(func)
             spec_in, spec_out = _specs(config)
             declared = _named(spec_in, [p.name for p in parameters])
@@ -284,6 +284,14 @@ def _parameters(func: Callable[..., Any]) -> tuple[list[inspect.Parameter], Any]
                 "so that calls can be checked before they wait"
             )
     return parameters[1:], signature.return_annotation
+
+
+def _dims(batch_dim: Any) -> tuple[int, int]:
+    """The dimensions that count rows, of the inputs and of the outputs."""
+    dims = batch_dim if isinstance(batch_dim, (tuple, list)) else (batch_dim, batch_dim)
+    if len(dims) != 2 or not all(isinstance(dim, int) and dim >= 0 for dim in dims):
+        raise SignatureError(f"batch_dim is {batch_dim!r}, want a dimension counted from 0, or two: (in, out)")
+    return dims[0], dims[1]
 
 
 def _specs(config: Any) -> tuple[Any, Any]:

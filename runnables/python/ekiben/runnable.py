@@ -16,7 +16,8 @@ BatchDim = Union[int, "tuple[int, int]"]
 
 
 class MethodConfig:
-    """The options of a method. batch_dim is that of the inputs and of the outputs."""
+    """The options of a method, which are checked when it is to be served: one that is
+    wrong is no fault of other classes of its module."""
 
     __slots__ = ("batchable", "batch_dim", "input_spec", "output_spec")
 
@@ -27,11 +28,8 @@ class MethodConfig:
         input_spec: Any = None,
         output_spec: Any = None,
     ) -> None:
-        dims = (batch_dim, batch_dim) if isinstance(batch_dim, int) else tuple(batch_dim)
-        if len(dims) != 2 or not all(isinstance(dim, int) and dim >= 0 for dim in dims):
-            raise SignatureError(f"batch_dim is {batch_dim!r}, want a dimension counted from 0, or two: (in, out)")
         self.batchable = batchable
-        self.batch_dim = dims
+        self.batch_dim = batch_dim
         self.input_spec = input_spec
         self.output_spec = output_spec
 

@@ -161,8 +161,12 @@ def test_resources_that_are_no_names_are_refused():
 
 @pytest.mark.parametrize("dim", [-1, (0,), (0, -1), (0, 1, 2), ("a", 0)])
 def test_batch_dimensions_that_are_none_are_refused(dim):
-    with pytest.raises(SignatureError, match="batch_dim"):
-        ekiben.Runnable.method(batchable=True, batch_dim=dim)
+    class Model:
+        @ekiben.Runnable.method(batchable=True, batch_dim=dim)
+        def predict(self, x): ...
+
+    with pytest.raises(SignatureError, match="method 'predict' of Model: batch_dim is"):
+        served(Model)
 
 
 def test_only_plain_methods_can_be_marked():

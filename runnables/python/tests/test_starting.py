@@ -78,6 +78,20 @@ def test_methods_that_cannot_be_served_are_signature_errors(start):
     reason, message = failed(start, source)
     assert reason == "signature"
     assert message.startswith("method 'predict' of Model: argument 'text' is declared as str")
+    source = """
+        import bentoml
+        class Odd(bentoml.Runnable):
+            @bentoml.Runnable.method(batchable=True, batch_dim=-1)
+            def predict(self, x): ...
+        class Model(bentoml.Runnable):
+            @bentoml.Runnable.method
+            def predict(self, x): ...
+    """
+    assert start(source).signature("predict")
+    assert failed(start, source, target="model:Odd") == (
+        "signature",
+        "method 'predict' of Odd: batch_dim is -1, want a dimension counted from 0, or two: (in, out)",
+    )
     source = "import ekiben\nclass Model(ekiben.Runnable):\n    def predict(self, x): ..."
     assert failed(start, source)[0] == "signature"
 
