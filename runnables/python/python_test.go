@@ -308,6 +308,7 @@ func TestPythonIsToldItsPlaceAndNoSecrets(t *testing.T) {
 	t.Setenv("PYTHONPATH", "/somewhere")
 	s := setup("subject:Subject")
 	s.Place = runnables.Place{Devices: []string{"1"}, Threads: 3}
+	s.Runner.Env = map[string]string{"OWN": "of the runner"}
 	i := start(t, s)
 	dir, err := filepath.Abs("testdata")
 	if err != nil {
@@ -315,6 +316,8 @@ func TestPythonIsToldItsPlaceAndNoSecrets(t *testing.T) {
 	}
 	for what, want := range map[string]string{
 		"env CUDA_VISIBLE_DEVICES": "1", "env OMP_NUM_THREADS": "3", "cwd": dir,
+		"imported CUDA_VISIBLE_DEVICES": "1", "imported OMP_NUM_THREADS": "3", "imported EKIBEN_NUM_THREADS": "3",
+		"imported OWN": "of the runner", "imported EKIBEN_INSTANCE": "0",
 	} {
 		if said, err := act(t.Context(), t, i, what); err != nil || said != want {
 			t.Errorf("%s is %q, want %q, %v", what, said, want, err)

@@ -8,6 +8,9 @@ import time
 import ekiben
 import numpy as np
 
+# What a library would see that reads its settings when it is imported.
+IMPORTED = dict(os.environ)
+
 
 class Subject(ekiben.Runnable):
     SUPPORTED_RESOURCES = ("nvidia.com/gpu", "cpu")
@@ -40,6 +43,9 @@ class Subject(ekiben.Runnable):
 
     def env(self, name):
         return os.environ.get(name, "unset")
+
+    def imported(self, name):
+        return IMPORTED.get(name, "unset")
 
     def environ(self, _):
         return "\n".join(f"{name}={value}" for name, value in os.environ.items())

@@ -329,9 +329,10 @@ def test_processes_of_the_runnable_have_no_part_in_the_channel(start):
     parent = start(MODEL)
     folder = "'/proc/self/fd/'"
     names = f"[os.readlink({folder} + fd) for fd in os.listdir({folder}) if os.path.exists({folder} + fd)]"
-    code = f"__import__('subprocess').check_output([sys.executable, '-c', \"import os; print({names})\"]).decode()"
-    (answer,) = parent.call("python", code)
-    assert b"memfd" not in answer and b"socket" not in answer
+    for how in ("close_fds=True", "close_fds=False"):
+        program = f"[sys.executable, '-c', \"import os; print({names})\"]"
+        (answer,) = parent.call("python", f"__import__('subprocess').check_output({program}, {how}).decode()")
+        assert b"pipe" in answer and b"memfd" not in answer and b"socket" not in answer
     fork = f"os.waitpid(pid, 0)[1] if (pid := os.fork()) else os._exit('socket' in str({names}))"
     assert parent.call("python", fork) == [b"0"]
     assert parent.call("python", "[name for name in os.environ if name[7:] in ('CHANNEL', 'REGIONS')]") == [b"[]"]

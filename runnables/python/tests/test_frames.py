@@ -42,6 +42,10 @@ def described_payload(payload):
 
 def test_there_are_golden_frames_of_every_kind():
     assert {golden(path)[0]["kind"] for path in GOLDEN} == set(KINDS)
+    reasons = {path.stem for path in GOLDEN if golden(path)[0]["kind"] in ("FAILED", "ERROR")}
+    assert reasons == {f"failed_{reason}" for reason in ("import", "signature", "init", "protocol")} | {
+        f"error_{reason}" for reason in ("protocol", "input", "output", "memory", "retryable", "runner")
+    }
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
