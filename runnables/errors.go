@@ -1,6 +1,7 @@
 package runnables
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -37,6 +38,9 @@ type CrashError struct {
 	// Wrote is what the instance wrote of its end. Anything may be in it, so it is
 	// for operators and not for clients.
 	Wrote string
+
+	// PID is the number that the process had, for operators.
+	PID int
 }
 
 // Error tells all of it.
@@ -50,6 +54,40 @@ func (e *CrashError) Error() string {
 
 // Unwrap returns [ErrCrashed].
 func (e *CrashError) Unwrap() error { return ErrCrashed }
+
+// ErrHung is wrapped by the error of an execution that did not end in time and was
+// stopped, with the process that ran it; [HungError] says why it was. Of calls that
+// ran together only those fail whose own time is over, the others are executed again,
+// each by itself.
+var ErrHung = errors.New("the execution did not end in time and was stopped, with the process that ran it")
+
+// HungError is an [ErrHung] of which more is known.
+type HungError struct {
+	// Cause is what was over: the time of the execution's context, or [ErrOverlong].
+	Cause error
+
+	// PID is the number that the process had, for operators.
+	PID int
+}
+
+// Error tells the cause.
+func (e *HungError) Error() string { return ErrHung.Error() + ": " + e.Cause.Error() }
+
+// Unwrap returns [ErrHung] and the cause.
+func (e *HungError) Unwrap() []error { return []error{ErrHung, e.Cause} }
+
+// ErrOverlong is wrapped by the error of an execution that took longer than
+// [Runner.MaxExecution]. The same call may take as long again.
+var ErrOverlong = errors.New("the execution took longer than max_execution_ms")
+
+// Limited is ctx for one execution of the runner, which ends with [ErrOverlong] as
+// its cause when that takes too long.
+func (r Runner) Limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.MaxExecution <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, r.MaxExecution, fmt.Errorf("%w, %s", ErrOverlong, r.MaxExecution))
+}
 
 // ErrUnwanted is wrapped by the cause of an execution's context that was canceled
 // because nobody wants its result any more, but the instance goes on to serve

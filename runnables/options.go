@@ -125,6 +125,9 @@ func (r Runner) checkProcess(es *optionErrors) {
 	default:
 		es.add("isolation", " is %q, want none or process", r.Isolation)
 	}
+	if r.MaxExecution < 0 {
+		es.add("max_execution_ms", " is %d, want at least 0", r.MaxExecution.Milliseconds())
+	}
 	if r.Kind() == PythonKind && r.Isolation == IsolationNone {
 		es.add("isolation", " is none, but a runnable of kind python is always a process")
 	}

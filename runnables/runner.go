@@ -63,6 +63,11 @@ type Runner struct {
 	// directory of the process.
 	Dir string
 
+	// MaxExecution is how long one execution of a method may take, whatever time its
+	// calls have. One in a process of its own is stopped then, with the process; others
+	// are told by their context. 0 is no limit.
+	MaxExecution time.Duration
+
 	// MaxBatchSize is the largest batch, in rows.
 	MaxBatchSize int
 

@@ -158,8 +158,9 @@ func TestACallThatBeganInTimeIsBisectedAfterwards(t *testing.T) {
 	})
 }
 
-// A method may stop when nobody waits for any call of its batch any more.
-func TestAMethodKnowsTheLatestDeadlineOfItsBatch(t *testing.T) {
+// A method may stop when nobody waits for any call of its batch any more. One in a
+// process is stopped before, see hang.go.
+func TestAMethodInTheWorkerKnowsTheLatestDeadlineOfItsBatch(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {

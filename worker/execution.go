@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ekiben/ekiben/batching"
 	"github.com/ekiben/ekiben/queue"
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/tensor"
@@ -15,6 +16,7 @@ import (
 type execution struct {
 	method *method
 	claims *claims
+	cost   *batching.Cost // of a batch, as far as is known; may be nil
 	asked  time.Time
 
 	// timing is that of the last attempt, rows that of the first; 0 if there was
@@ -29,8 +31,9 @@ type execution struct {
 	back []queue.Delivery
 	// lost are calls that others execute, or may.
 	lost []queue.Delivery
-	// crashes are those of the instance, each with the calls of an attempt.
-	crashes []crash
+	// crashes are those of the instance, each with the calls of an attempt, which are
+	// to run again alone. hung are those whose call has ended.
+	crashes, hung []crash
 	// releases give back the memory of outputs, once the outcomes are written.
 	releases []func()
 	// err is the first error that was not a client's fault, for the log.
@@ -62,6 +65,8 @@ func (x *execution) run(ctx context.Context, items []item) {
 		x.lost = appendDeliveries(x.lost, x.sift(items, time.Now()))
 	case errors.Is(err, runnables.ErrCrashed):
 		x.crashes = append(x.crashes, crash{appendDeliveries(nil, items), err})
+	case errors.Is(err, runnables.ErrHung):
+		x.hang(items, err)
 	case len(items) == 1:
 		x.fail(&items[0], err)
 	default:
@@ -116,8 +121,9 @@ func (x *execution) attempt(ctx context.Context, items []item) error {
 	parts, rows := x.parts(items)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ctx, cancel := context.WithDeadline(ctx, latest(items))
+	ctx, cancel := context.WithDeadline(ctx, x.limit(items, rows))
 	defer cancel()
+	defer x.watch(ctx, items)()
 	for i := range items {
 		items[i].begun = true
 	}
@@ -213,7 +219,7 @@ func firstError(failed runnables.RowErrors, from, to int) error {
 func (x *execution) fail(it *item, err error) {
 	reply := queue.Reply{Timing: x.timing}
 	if errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(it.deadline) {
-		reply.Err = expired("the deadline passed while the call was executed")
+		reply.Err = expired(tooSlow)
 	} else {
 		reply.Err = callError(err)
 		x.note(err)
@@ -232,15 +238,4 @@ func (x *execution) note(err error) {
 	if x.err == nil && !errors.Is(err, runnables.ErrInput) {
 		x.err = err
 	}
-}
-
-// latest is the last deadline of the calls.
-func latest(items []item) time.Time {
-	t := items[0].deadline
-	for i := range items[1:] {
-		if d := items[i+1].deadline; d.After(t) {
-			t = d
-		}
-	}
-	return t
 }

@@ -2,10 +2,13 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/ekiben/ekiben/batching"
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/runnables"
 )
 
 // ending is what the executor hands to the finisher: calls that have ended, and
@@ -36,6 +39,7 @@ type executor struct {
 	done    chan<- []span
 	ended   chan<- ending
 	present attendance
+	cost    *atomic.Pointer[batching.Cost]
 
 	unknown endings // of calls of methods that do not exist
 }
@@ -103,7 +107,10 @@ func (e *executor) surrender(bs []batch) ending {
 // batch runs one batch. The span is zero unless it ran at once, in one piece and
 // without an error: others say nothing of what a batch costs.
 func (e *executor) batch(work context.Context, l *load, b batch, reason batching.Reason) (ending, span) {
-	x := execution{method: b.method, claims: e.claims, asked: l.asked, outcomes: make([]queue.Outcome, 0, len(b.items))}
+	x := execution{
+		method: b.method, claims: e.claims, cost: e.cost.Load(), asked: l.asked,
+		outcomes: make([]queue.Outcome, 0, len(b.items)),
+	}
 	began := time.Now()
 	x.run(work, b.items)
 	if x.rows > 0 {
@@ -122,6 +129,19 @@ func (e *executor) batch(work context.Context, l *load, b batch, reason batching
 	return end, span{x.rows, x.timing.Execute}
 }
 
+// mostTold is how many calls are named where all of a batch are meant.
+const mostTold = 8
+
+// tellEnd tells of an execution that ended the process of the instance.
+func (e *executor) tellEnd(ctx context.Context, what string, m *method, c crash) {
+	ids := make([]string, 0, mostTold)
+	for _, d := range c.calls[:min(len(c.calls), mostTold)] {
+		ids = append(ids, d.ID)
+	}
+	e.runner.log.WarnContext(ctx, what, "method", m.Name, "calls", len(c.calls), "ids", ids, "pid", c.pid(), "err", c.err)
+	e.runner.meters.crashes.WithLabelValues(e.runner.options.Name).Inc()
+}
+
 // tell tells operators what they should know of an execution.
 func (e *executor) tell(ctx context.Context, b batch, x *execution) {
 	if x.err != nil {
@@ -130,9 +150,15 @@ func (e *executor) tell(ctx context.Context, b batch, x *execution) {
 	if x.stopped {
 		e.runner.log.DebugContext(ctx, "an execution was stopped", "method", b.method.Name, "calls", len(b.items), "err", errUnwanted)
 	}
-	if n := len(x.crashes); n > 0 {
-		e.runner.log.WarnContext(ctx, "the instance crashed, its calls run again alone", "method", b.method.Name, "crashes", n, "err", x.crashes[n-1].err)
-		e.runner.meters.crashes.WithLabelValues(e.runner.options.Name).Add(float64(n))
+	for _, c := range x.crashes {
+		what := "the instance crashed, its calls run again alone"
+		if errors.Is(c.err, runnables.ErrHung) {
+			what = "an execution hung and its instance was stopped, its calls run again alone"
+		}
+		e.tellEnd(ctx, what, b.method, c)
+	}
+	for _, c := range x.hung {
+		e.tellEnd(ctx, "a call hung and its instance was stopped", b.method, c)
 	}
 	if len(x.back) > 0 {
 		e.runner.cutShort.Store(true)

@@ -28,6 +28,9 @@ func callError(err error) *queue.CallError {
 	return &queue.CallError{Code: code, Message: message(err), Retryable: runnables.IsRetryable(err)}
 }
 
+// tooSlow is what the caller is told whose call began in time.
+const tooSlow = "the deadline passed while the call was executed"
+
 // expired is the error of a call for which it is too late.
 func expired(why string) *queue.CallError {
 	return &queue.CallError{Code: queue.CodeDeadline, Message: why, Retryable: true}

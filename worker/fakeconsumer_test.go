@@ -165,7 +165,7 @@ func (c *fakeConsumer) Crashed(_ context.Context, ds []queue.Delivery, how queue
 	for _, d := range ds {
 		ids = append(ids, d.ID)
 		c.letGo(d.ID)
-		if !c.q.buries {
+		if _, ended := c.q.replies[d.ID]; !ended && !c.q.buries {
 			d.Suspect, d.Waited = true, time.Since(c.q.start)
 			c.q.waiting, c.q.bell = append(c.q.waiting, d), true
 		}

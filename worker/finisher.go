@@ -50,10 +50,22 @@ func (f *finisher) finish(io context.Context, e ending) bool {
 	})
 }
 
-// crash is one of the instance, while it ran these calls together.
+// crash is one of the instance, while it ran these calls together; or a hang, which
+// ended it as well, and of whose calls some may have ended themselves.
 type crash struct {
 	calls []queue.Delivery
 	err   error
+}
+
+// pid is the number that the instance's process had, 0 if that is not known.
+func (c crash) pid() int {
+	if e, ok := errors.AsType[*runnables.CrashError](c.err); ok {
+		return e.PID
+	}
+	if e, ok := errors.AsType[*runnables.HungError](c.err); ok {
+		return e.PID
+	}
+	return 0
 }
 
 // known is what the queue is told of it.

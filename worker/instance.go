@@ -85,11 +85,13 @@ func (i *instance) prepare(ctx context.Context) error {
 			return fmt.Errorf("warm up: %w", err)
 		}
 	}
+	_, supervised := i.runnable.(runnables.Supervised)
 	i.methods = methods{}
 	for _, m := range ms {
 		most, _ := i.runner.options.Limits(m.Name)
 		i.methods[m.Name] = &method{
-			Method: m, maxRows: most, log: i.runner.log, meters: i.runner.meters.method(i.runner.options.Name, m.Name),
+			Method: m, maxRows: most, log: i.runner.log, options: i.runner.options, stoppable: supervised,
+			meters: i.runner.meters.method(i.runner.options.Name, m.Name),
 		}
 	}
 	if i.number == 0 {
@@ -136,7 +138,7 @@ func (i *instance) serve(pull, work, io context.Context) {
 	}
 	e := executor{
 		runner: r, claims: claims, loads: loads, done: done, ended: ended, present: present,
-		unknown: r.meters.endings(r.options.Name, unknownMethod),
+		cost: &r.costs[i.number], unknown: r.meters.endings(r.options.Name, unknownMethod),
 	}
 	f := finisher{runner: r, sink: consumer, lease: r.queue.Lease(), ended: ended}
 	var stages sync.WaitGroup

@@ -61,6 +61,8 @@ type item struct {
 // late is why the call must not be executed now, or nil.
 func (it *item) late(now time.Time) *queue.CallError {
 	switch {
+	case !now.Before(it.deadline) && it.begun:
+		return expired(tooSlow)
 	case !now.Before(it.deadline):
 		return expired("the deadline passed before the call was executed")
 	case !it.begun && !now.Before(it.startBy):

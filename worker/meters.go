@@ -43,7 +43,7 @@ func newMeters(reg prometheus.Registerer) (*meters, error) {
 		bisections: counter("bisections_total", "Failed batches that were run again in two halves.", "method"),
 		panics:     counter("panics_total", "Panics of the runnable.", "method"),
 		lostLeases: counter("lost_leases_total", "Calls that were given to another worker while this one ran them."),
-		crashes:    counter("crashes_total", "Executions during which the process of the instance died and was replaced."),
+		crashes:    counter("crashes_total", "Executions during which the process of the instance died, or hung and was killed."),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{

@@ -17,6 +17,12 @@ type method struct {
 	maxRows int
 	meters  *methodMeters
 	log     *slog.Logger
+
+	options runnables.Runner
+
+	// stoppable: an execution ends when its context does, because the instance is a
+	// process, which is killed. That bounds the time of an execution itself.
+	stoppable bool
 }
 
 // errPanicked stands for a panic; its stack is in the log and not for clients.
@@ -116,11 +122,18 @@ func (m *method) rejoin(answers []answer) ([]tensor.Tensor, error) {
 
 // call runs the method once and checks what it answers.
 func (m *method) call(ctx context.Context, parts [][]tensor.Tensor, rows int) (answer, error) {
+	if !m.stoppable {
+		var cancel context.CancelFunc
+		ctx, cancel = m.options.Limited(ctx)
+		defer cancel()
+	}
 	out, err := m.protected(ctx, parts)
 	a := answer{outputs: out.Tensors, release: out.Release}
 	failed, single := errors.AsType[runnables.RowErrors](err)
 	if err == nil || single {
 		a.failed, err = failed, m.check(out.Tensors, failed, rows)
+	} else if cause := context.Cause(ctx); errors.Is(cause, runnables.ErrOverlong) {
+		err = cause
 	}
 	if err != nil {
 		a.done()

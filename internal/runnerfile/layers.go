@@ -157,6 +157,7 @@ func (l layer) process(r *runnables.Runner) {
 	if l.Isolation != nil {
 		r.Isolation = runnables.Isolation(*l.Isolation)
 	}
+	milliseconds(&r.MaxExecution, l.MaxExecutionMS)
 	// What all runners share of interpreters is not for others.
 	if l.name != "" || r.Kind() == runnables.PythonKind {
 		set(&r.Python, l.Python)

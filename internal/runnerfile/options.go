@@ -84,6 +84,11 @@ type options struct {
 	// those of the place. CUDA_VISIBLE_DEVICES is refused: `nvidia_gpu` names devices.
 	Env map[string]variableText `yaml:"env" default:"none"`
 
+	// MaxExecutionMS is how long one execution may take, whatever deadlines its calls
+	// have. An instance that is a process is killed and replaced then; the calls run
+	// again alone, and one that takes too long alone fails. 0 is no limit.
+	MaxExecutionMS *int64 `yaml:"max_execution_ms" default:"0" min:"0" max:"86400000"`
+
 	// MaxBatchSize is the largest batch, in rows. A call with more rows is run alone,
 	// in pieces.
 	MaxBatchSize *int `yaml:"max_batch_size" default:"32" min:"1"`

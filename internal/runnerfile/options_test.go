@@ -25,6 +25,7 @@ runners:
     isolation: process
     python: /usr/bin/python3
     env: {A: b, N: 4, B: true}
+    max_execution_ms: 1500
     max_batch_size: 20
     max_latency_ms: 0
     batching: fixed
@@ -51,6 +52,7 @@ runners:
     isolation: process
     python: /usr/bin/python3
     env: {A: b, N: "4", B: "true"}
+    max_execution_ms: 1500
     batching: {enabled: true, max_batch_size: 20, max_latency_ms: 0}
     method_configs:
       predict: {max_batch_size: 10, max_latency_ms: 0.5}
@@ -70,7 +72,7 @@ func everything() runnables.Runner {
 		Models: []string{"iris_clf", "iris_clf:v2"}, CPU: runnables.Amount(0.5), NvidiaGPU: runnables.Devices("0", "GPU-1"),
 		CustomResources: map[string]runnables.Quantity{"tpu": runnables.Amount(2), "amd.com/gpu": runnables.System()}, WorkersPerResource: 0.5,
 		Strategy: "mine", Replicas: 3, Isolation: runnables.IsolationProcess, Python: "/usr/bin/python3",
-		Env: map[string]string{"A": "b", "N": "4", "B": "true"}, MaxBatchSize: 20, MaxLatency: -1, Batching: runnables.BatchFixed,
+		Env: map[string]string{"A": "b", "N": "4", "B": "true"}, MaxExecution: 1500 * time.Millisecond, MaxBatchSize: 20, MaxLatency: -1, Batching: runnables.BatchFixed,
 		Methods:  []runnables.MethodLimits{{Name: "predict", MaxBatchSize: 10, MaxLatency: 500 * time.Microsecond}, {Name: "embed", MaxBatchSize: 11}},
 		MaxQueue: 7, MaxQueueBytes: 9, MaxConcurrency: 5, FromZero: true, Dir: "/files",
 		Retry: runnables.RetryPolicy{Attempts: 3, Backoff: 500 * time.Millisecond, MaxBackoff: 10 * time.Minute},

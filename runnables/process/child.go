@@ -22,6 +22,7 @@ type child struct {
 	input   *region
 	slots   *slots
 	output  *output
+	runner  runnables.Runner
 	log     *slog.Logger
 	born    time.Time
 	took    time.Duration // until it was ready
@@ -51,7 +52,7 @@ type child struct {
 // that calls spawn ends, so that must live for as long as the process.
 func spawn(command Command, s runnables.Setup) (*child, error) {
 	c := &child{
-		output: newOutput(s.Log), log: s.Log, slots: &slots{},
+		output: newOutput(s.Log), runner: s.Runner, log: s.Log, slots: &slots{},
 		born: time.Now(), tidied: time.Now(), kills: memoryKills(), ended: make(chan struct{}),
 	}
 	if err := c.begin(command, s); err != nil {

@@ -5,7 +5,6 @@ package process
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -61,6 +60,8 @@ func (c *child) call(ctx context.Context, method int, sig *runnables.Signature, 
 		c.slots.free(slot)
 		return runnables.Outputs{}, err
 	}
+	ctx, cancel := c.runner.Limited(ctx)
+	defer cancel()
 	unhook := c.limit(ctx)
 	var h header
 	var body []byte
@@ -133,7 +134,7 @@ func (c *child) verdict(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.stop("a call did not end in time")
-		return fmt.Errorf("the call did not end and was stopped, with the process that ran it: %w", context.Cause(ctx))
+		return &runnables.HungError{Cause: context.Cause(ctx), PID: c.cmd.Process.Pid}
 	case errors.Is(err, errProtocol):
 		c.stop(err.Error())
 	case isBroken(err):
@@ -148,7 +149,7 @@ func (c *child) verdict(ctx context.Context, err error) error {
 		return err
 	}
 	d := c.ending()
-	return &runnables.CrashError{How: "its process " + d.how, Wrote: d.wrote}
+	return &runnables.CrashError{How: "its process " + d.how, Wrote: d.wrote, PID: c.cmd.Process.Pid}
 }
 
 // brokenError is a channel that is of no use any more.

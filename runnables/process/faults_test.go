@@ -52,7 +52,23 @@ func TestACallThatHangsIsStoppedAtItsDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := act(ctx, i, "hang")
-	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, runnables.ErrCrashed) {
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, runnables.ErrHung) || errors.Is(err, runnables.ErrCrashed) {
+		t.Errorf("error is %v", err)
+	}
+	if said := must(t, i, "say back"); said[0] != "back" {
+		t.Error(said)
+	}
+}
+
+func TestACallIsStoppedWhenItTakesLongerThanItsRunnerAllows(t *testing.T) {
+	t.Parallel()
+	s := setup(t, "subject")
+	s.Runner.MaxExecution = 50 * time.Millisecond
+	i := start(t, s)
+	before := process.PID(i)
+	_, err := act(t.Context(), i, "hang")
+	hung, ok := errors.AsType[*runnables.HungError](err)
+	if !ok || hung.PID != before || !errors.Is(err, runnables.ErrOverlong) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error is %v", err)
 	}
 	if said := must(t, i, "say back"); said[0] != "back" {

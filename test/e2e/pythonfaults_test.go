@@ -19,15 +19,18 @@ import (
 // faulty is the runners file of a Python runnable that goes wrong on demand.
 const faulty = `
 runners:
-  - {name: faulty, runnable: "python:faulty:Faulty", replicas: %d, max_batch_size: 16, max_latency_ms: 20}
+  - {name: faulty, runnable: "python:faulty:Faulty", replicas: %d, %s}
 `
 
 // newFaulty starts a gateway and a worker of it, and returns the gateway's
 // address.
-func newFaulty(t *testing.T, replicas int) (c *cluster, worker *processes.Process, base string) {
+func newFaulty(t *testing.T, replicas int, options ...string) (c *cluster, worker *processes.Process, base string) {
 	t.Helper()
 	python := pythontest.Interpreter(t)
-	c = newCluster(t, fmt.Sprintf(faulty, replicas), "EKIBEN_PYTHON="+python)
+	if options == nil {
+		options = []string{"max_batch_size: 16", "max_latency_ms: 20"}
+	}
+	c = newCluster(t, fmt.Sprintf(faulty, replicas, strings.Join(options, ", ")), "EKIBEN_PYTHON="+python)
 	module, err := os.ReadFile("testdata/faulty.py")
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +80,47 @@ func TestEveryFaultOfAPythonRunnableIsToldToItsCaller(t *testing.T) {
 		if a, err := number(t.Context(), base, 200); err != nil || a.body != "[400]" {
 			t.Errorf("after one that %s a call is answered %d %s, %v", f.name, a.status, a.body, err)
 		}
+	}
+	c.rest("faulty")
+}
+
+// The three make one batch: whoever hangs ends at its own deadline, not at that of
+// its mates, which have their results from the next child.
+func TestACallThatHangsLeavesItsMatesTheirTime(t *testing.T) {
+	t.Parallel()
+
+	c, _, base := newFaulty(t, 1, "max_batch_size: 3", "batching: fixed", "max_latency_ms: 3000")
+	var calls sync.WaitGroup
+	for n, want := range map[int]struct {
+		timeout string
+		status  int
+		says    string
+	}{
+		3:   {"2s", http.StatusGatewayTimeout, `"deadline_exceeded"`},
+		200: {"20s", http.StatusOK, "[400]"},
+		201: {"1h", http.StatusOK, "[402]"},
+	} {
+		calls.Go(func() {
+			a, err := number(t.Context(), base, n, "Ekiben-Timeout", want.timeout)
+			if err != nil || a.status != want.status || !strings.Contains(a.body, want.says) {
+				t.Errorf("call %d is answered %d %s, %v; want %d %s", n, a.status, a.body, err, want.status, want.says)
+			}
+		})
+	}
+	calls.Wait()
+	c.rest("faulty")
+}
+
+func TestACallThatTakesLongerThanItsRunnerAllowsFails(t *testing.T) {
+	t.Parallel()
+
+	c, _, base := newFaulty(t, 1, "max_execution_ms: 300")
+	a, err := number(t.Context(), base, 3)
+	if err != nil || a.status != http.StatusInternalServerError || !strings.Contains(a.body, "longer than max_execution_ms, 300ms") {
+		t.Errorf("it is answered %d %s, %v", a.status, a.body, err)
+	}
+	if a, err := number(t.Context(), base, 200); err != nil || a.body != "[400]" {
+		t.Errorf("after that a call is answered %d %s, %v", a.status, a.body, err)
 	}
 	c.rest("faulty")
 }
