@@ -17,7 +17,7 @@ import (
 func crashing(values ...int64) func(context.Context, []int64) error {
 	return func(ctx context.Context, rows []int64) error {
 		if err := broken(values...)(ctx, rows); err != nil {
-			return &runnables.CrashError{How: "signal: killed", Wrote: "a secret"}
+			return &runnables.CrashError{How: "signal: killed", Wrote: "a secret", PID: 4711}
 		}
 		return nil
 	}
@@ -40,6 +40,9 @@ func TestACrashIsReportedForTheCallsThatRanTogether(t *testing.T) {
 		s.end()
 		if got := fmt.Sprint(q.crashed); got != "[[1 2 4]]" || q.how.How != "signal: killed" || q.how.Wrote != "a secret" {
 			t.Errorf("crashes reported of %s: %+v", got, q.how)
+		}
+		if want := `calls=3 ids="[1 2 4]" pid=4711`; !strings.Contains(s.log.String(), want) {
+			t.Errorf("the log has no %s: %s", want, s.log)
 		}
 		q.want(t, 1, "[2]")
 		q.want(t, 2, "[26]")

@@ -129,19 +129,6 @@ func (e *executor) batch(work context.Context, l *load, b batch, reason batching
 	return end, span{x.rows, x.timing.Execute}
 }
 
-// mostTold is how many calls are named where all of a batch are meant.
-const mostTold = 8
-
-// tellEnd tells of an execution that ended the process of the instance.
-func (e *executor) tellEnd(ctx context.Context, what string, m *method, c crash) {
-	ids := make([]string, 0, mostTold)
-	for _, d := range c.calls[:min(len(c.calls), mostTold)] {
-		ids = append(ids, d.ID)
-	}
-	e.runner.log.WarnContext(ctx, what, "method", m.Name, "calls", len(c.calls), "ids", ids, "pid", c.pid(), "err", c.err)
-	e.runner.meters.crashes.WithLabelValues(e.runner.options.Name).Inc()
-}
-
 // tell tells operators what they should know of an execution.
 func (e *executor) tell(ctx context.Context, b batch, x *execution) {
 	if x.err != nil {
@@ -151,14 +138,17 @@ func (e *executor) tell(ctx context.Context, b batch, x *execution) {
 		e.runner.log.DebugContext(ctx, "an execution was stopped", "method", b.method.Name, "calls", len(b.items), "err", errUnwanted)
 	}
 	for _, c := range x.crashes {
-		what := "the instance crashed, its calls run again alone"
 		if errors.Is(c.err, runnables.ErrHung) {
-			what = "an execution hung and its instance was stopped, its calls run again alone"
+			e.runner.log.WarnContext(ctx, "an execution hung and its instance was stopped, its calls run again alone", c.story(b.method)...)
+		} else {
+			e.runner.log.WarnContext(ctx, "the instance crashed, its calls run again alone", c.story(b.method)...)
 		}
-		e.tellEnd(ctx, what, b.method, c)
 	}
 	for _, c := range x.hung {
-		e.tellEnd(ctx, "a call hung and its instance was stopped", b.method, c)
+		e.runner.log.WarnContext(ctx, "a call hung and its instance was stopped", c.story(b.method)...)
+	}
+	if n := len(x.crashes) + len(x.hung); n > 0 {
+		e.runner.meters.crashes.WithLabelValues(e.runner.options.Name).Add(float64(n))
 	}
 	if len(x.back) > 0 {
 		e.runner.cutShort.Store(true)

@@ -68,6 +68,18 @@ func (c crash) pid() int {
 	return 0
 }
 
+// mostTold is how many calls are named where all of a batch are meant.
+const mostTold = 8
+
+// story is what the log is told of it.
+func (c crash) story(m *method) []any {
+	ids := make([]string, 0, mostTold)
+	for _, d := range c.calls[:min(len(c.calls), mostTold)] {
+		ids = append(ids, d.ID)
+	}
+	return []any{"method", m.Name, "calls", len(c.calls), "ids", ids, "pid", c.pid(), "err", c.err}
+}
+
 // known is what the queue is told of it.
 func (c crash) known() queue.Crash {
 	e, ok := errors.AsType[*runnables.CrashError](c.err)
