@@ -229,8 +229,10 @@ func (c *child) ending() demise {
 	}
 }
 
+// killGroup kills the process and its group, which it may have left.
 func (c *child) killGroup() {
 	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+	_ = c.cmd.Process.Kill()
 }
 
 // alive reports whether the process is there, and not about to end because it was

@@ -76,6 +76,22 @@ func TestACallIsStoppedWhenItTakesLongerThanItsRunnerAllows(t *testing.T) {
 	}
 }
 
+func TestAProcessThatHasLeftItsGroupIsKilledAsWell(t *testing.T) {
+	t.Parallel()
+	i := start(t, setup(t, "subject"))
+	before := process.PID(i)
+	must(t, i, "desert")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := act(ctx, i, "hang"); !errors.Is(err, runnables.ErrHung) {
+		t.Errorf("error is %v", err)
+	}
+	must(t, i, "say back")
+	if exists(before) {
+		t.Error("it is there")
+	}
+}
+
 func TestAProcessThatIsStoppedIsReplaced(t *testing.T) {
 	t.Parallel()
 	i := start(t, setup(t, "subject"))

@@ -260,6 +260,12 @@ func (a *actor) fault(verb, rest string) error {
 		time.Sleep(time.Minute) // until it has come
 	case "hang":
 		select {}
+	case "desert": // to the group of the worker
+		group, err := syscall.Getpgid(os.Getppid())
+		if err != nil {
+			return err
+		}
+		return syscall.Setpgid(0, group)
 	case "doze":
 		time.Sleep(1500 * time.Millisecond)
 	case "nap":
