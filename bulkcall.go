@@ -4,20 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 )
 
@@ -56,19 +52,6 @@ func (in *callInput) callAll(c *cobra.Command, r *remote, args []string) error {
 	return call.run(c.Context())
 }
 
-// bulkState is what is noted beside the output until it is complete.
-type bulkState struct {
-	Input  string `json:"input"`
-	Bytes  int64  `json:"bytes"`
-	Runner string `json:"runner"`
-	Method string `json:"method"`
-	// Key makes the gateway know the upload again, Batch is what came of it.
-	Key   string `json:"key"`
-	Batch string `json:"batch,omitempty"`
-}
-
-func (c *bulkCall) statePath() string { return c.out + ".state" }
-
 // run runs the batch to its end, or goes on with it.
 func (c *bulkCall) run(ctx context.Context) error {
 	state, err := c.state()
@@ -81,6 +64,9 @@ func (c *bulkCall) run(ctx context.Context) error {
 		}
 	}
 	b, err := c.await(ctx, state.Batch)
+	if isGone(err) {
+		return c.gone(state.Batch, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w\nbatch %s goes on; the same command comes back to it", err, state.Batch)
 	}
@@ -91,7 +77,9 @@ func (c *bulkCall) run(ctx context.Context) error {
 		}
 		return errors.Join(fmt.Errorf("batch %s failed: %s", b.ID, why), os.Remove(c.statePath()))
 	}
-	if err := c.download(ctx, b.ID); err != nil {
+	if err := c.download(ctx, b.ID); isGone(err) {
+		return c.gone(b.ID, err)
+	} else if err != nil {
 		return err
 	}
 	if err := os.Remove(c.statePath()); err != nil {
@@ -106,48 +94,16 @@ func (c *bulkCall) run(ctx context.Context) error {
 	return nil
 }
 
-// state reads what was noted, or begins anew.
-func (c *bulkCall) state() (bulkState, error) {
-	info, err := os.Stat(c.in)
-	if err != nil {
-		return bulkState{}, fmt.Errorf("--file: %w", err)
-	}
-	fresh := bulkState{Input: c.in, Bytes: info.Size(), Runner: c.runner, Method: c.method, Key: rand.Text()}
-	raw, err := os.ReadFile(c.statePath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return fresh, c.save(fresh)
-	}
-	if err != nil {
-		return bulkState{}, fmt.Errorf("read what was begun: %w", err)
-	}
-	var was bulkState
-	if err := json.Unmarshal(raw, &was); err != nil {
-		return bulkState{}, fmt.Errorf("%s cannot be read (remove it to begin anew): %w", c.statePath(), err)
-	}
-	key := fresh.Key
-	fresh.Key, fresh.Batch = was.Key, was.Batch
-	if was != fresh && was.Batch == "" {
-		fresh.Key = key // nothing came of it
-		return fresh, c.save(fresh)
-	}
-	if was != fresh {
-		return bulkState{}, fmt.Errorf("%s is of another call: remove it to begin anew", c.statePath())
-	}
-	return was, nil
+// isGone reports whether a gateway does not know what it was asked for, and so never
+// will.
+func isGone(err error) bool {
+	said, ok := errors.AsType[*refusedError](err)
+	return ok && said.status == http.StatusNotFound
 }
 
-func (c *bulkCall) save(s bulkState) error {
-	raw, err := json.Marshal(s)
-	if err == nil {
-		err = os.WriteFile(c.statePath()+".new", append(raw, '\n'), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(c.statePath()+".new", c.statePath())
-	}
-	if err != nil {
-		return fmt.Errorf("note what is begun: %w", err)
-	}
-	return nil
+// gone is the error of a batch that was begun and is not there any more.
+func (c *bulkCall) gone(id string, err error) error {
+	return fmt.Errorf("batch %s is gone, as batches are some time after their end: %w\nremove %s to run the file anew", id, err, c.statePath())
 }
 
 // upload makes a batch of the file, and notes it.
@@ -157,11 +113,15 @@ func (c *bulkCall) upload(ctx context.Context, s *bulkState) error {
 		return fmt.Errorf("--file: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	var body io.Reader = f
+	plain, err := withoutMark(f)
+	if err != nil {
+		return fmt.Errorf("--file: %w", err)
+	}
+	var body io.Reader = plain
 	if c.raw {
 		wrapped, to := io.Pipe()
 		defer func() { _ = wrapped.Close() }()
-		go func() { to.CloseWithError(wrapLines(to, f)) }()
+		go func() { to.CloseWithError(wrapLines(to, plain)) }()
 		body = wrapped
 	}
 	path := "/v1/batches?" + url.Values{"runner": {c.runner}, "method": {c.method}}.Encode()
@@ -180,9 +140,23 @@ func (c *bulkCall) upload(ctx context.Context, s *bulkState) error {
 	return c.save(*s)
 }
 
+// withoutMark skips the mark that some editors begin UTF-8 with: it is no JSON.
+func withoutMark(from io.Reader) (*bufio.Reader, error) {
+	const mark = "\uFEFF"
+	r := bufio.NewReader(from)
+	begin, err := r.Peek(len(mark))
+	if err == nil && string(begin) == mark {
+		_, err = r.Discard(len(mark))
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil // it is shorter
+	}
+	return r, err
+}
+
 // wrapLines makes calls of lines that are inputs.
-func wrapLines(to io.Writer, from io.Reader) error {
-	w, r := bufio.NewWriter(to), bufio.NewReader(from)
+func wrapLines(to io.Writer, r *bufio.Reader) error {
+	w := bufio.NewWriter(to)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if line = bytes.TrimSpace(line); len(line) > 0 {
@@ -206,7 +180,7 @@ const askAgain = 20
 func (c *bulkCall) await(ctx context.Context, id string) (batchAnswer, error) {
 	tick := time.NewTicker(c.every)
 	defer tick.Stop()
-	var bar *progressbar.ProgressBar
+	var p progress
 	for away := 0; ; {
 		var b batchAnswer
 		answer, err := c.remote.do(ctx, http.MethodGet, batchPath(id), nil)
@@ -214,12 +188,14 @@ func (c *bulkCall) await(ctx context.Context, id string) (batchAnswer, error) {
 			err = json.Unmarshal(answer, &b)
 		}
 		if err != nil {
-			if away++; away > askAgain || ctx.Err() != nil {
+			if away++; away > askAgain || isGone(err) || ctx.Err() != nil {
 				return b, err
 			}
 		} else {
 			away = 0
-			bar = c.showProgress(bar, &b)
+			if c.shown != nil {
+				p.show(c.shown, &b, time.Now())
+			}
 		}
 		if b.ended() {
 			return b, nil
@@ -230,23 +206,6 @@ func (c *bulkCall) await(ctx context.Context, id string) (batchAnswer, error) {
 			return b, context.Cause(ctx)
 		}
 	}
-}
-
-// showProgress draws the bar: how many lines have ended, how many of them failed,
-// how many end in a second, and how long the rest takes.
-func (c *bulkCall) showProgress(bar *progressbar.ProgressBar, b *batchAnswer) *progressbar.ProgressBar {
-	if c.shown == nil {
-		return nil
-	}
-	done := b.Counts.Completed + b.Counts.Failed
-	if bar == nil {
-		bar = progressbar.NewOptions(b.Counts.Total, progressbar.OptionSetWriter(c.shown), progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(), progressbar.OptionSetItsString("lines"), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionSetWidth(20), progressbar.OptionOnCompletion(func() { _, _ = fmt.Fprintln(c.shown) }))
-	}
-	bar.Describe(strconv.Itoa(b.Counts.Failed) + " failed")
-	_ = bar.Set(done) // a bar that cannot be drawn is no reason to stop
-	return bar
 }
 
 // download writes the outcomes in the order of the input: results and errors,

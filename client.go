@@ -88,10 +88,18 @@ func (r *remote) open(ctx context.Context, method, path string, body io.Reader, 
 	defer func() { _ = res.Body.Close() }()
 	var p problem
 	if json.NewDecoder(res.Body).Decode(&p) != nil || p.Code == "" {
-		return nil, fmt.Errorf("%s answers %s", r.url, res.Status)
+		return nil, &refusedError{res.StatusCode, fmt.Sprintf("%s answers %s", r.url, res.Status)}
 	}
-	return nil, fmt.Errorf("%s (%s)", cmp.Or(p.Detail, p.Title), p.Code)
+	return nil, &refusedError{res.StatusCode, fmt.Sprintf("%s (%s)", cmp.Or(p.Detail, p.Title), p.Code)}
 }
+
+// refusedError is a gateway's refusal, in its words.
+type refusedError struct {
+	status int
+	said   string
+}
+
+func (e *refusedError) Error() string { return e.said }
 
 func callCommand() *cobra.Command {
 	var r remote
