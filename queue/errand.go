@@ -16,6 +16,8 @@ const (
 	// ErrandLater: a job is to be queued at a time that is more than a minute
 	// ahead.
 	ErrandLater ErrandKind = "later"
+	// ErrandNever: a job whose ErrandLater somebody has already was canceled.
+	ErrandNever ErrandKind = "never"
 	// ErrandWebhook: a job has ended, and somebody is to be told.
 	ErrandWebhook ErrandKind = "webhook"
 )

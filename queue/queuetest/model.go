@@ -86,8 +86,10 @@ type entry struct {
 	// hold is until when it waits for that.
 	hold time.Duration
 
-	// at is when one that is to be queued later is.
-	at time.Duration
+	// at is when one that is to be queued later is; near: that needs no errand, or
+	// none any more.
+	at   time.Duration
+	near bool
 
 	// unwanted: it is in flight, and nobody wants it.
 	unwanted bool

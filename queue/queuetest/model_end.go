@@ -101,6 +101,7 @@ func (m *Model) Cancel(_ context.Context, id string) (queue.Job, error) {
 	s := m.shelf(r.Runner)
 	if e := s.takeLater(r); e != nil {
 		m.settle(e, queue.Canceled, queue.Reply{})
+		s.neverMind(e)
 		s.counted.Canceled++
 	} else if e := s.find(id); e != nil && e.job == r && m.settle(e, queue.Canceled, queue.Reply{}) {
 		s.counted.Canceled++

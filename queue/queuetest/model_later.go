@@ -30,7 +30,7 @@ func (m *Model) putLater(s *shelf, e *entry, when time.Duration) {
 	e.job.State, e.job.Started, e.job.RunAt = queue.Queued, time.Time{}, at(when)
 	e.job.StartBy, e.job.Deadline = at(when+begin(e.call)), at(when+e.call.Timeout.Truncate(time.Microsecond))
 	s.later = append(s.later, e)
-	if when-now() >= time.Minute {
+	if e.near = when-now() < time.Minute; !e.near {
 		s.errands = append(s.errands, queue.Errand{
 			Kind: queue.ErrandLater, Runner: e.call.Runner, Job: e.call.ID, N: e.call.Attempt, At: at(when),
 		})
@@ -105,13 +105,36 @@ func (m *Model) Errands(_ context.Context, runner string, limit int) ([]queue.Er
 func (m *Model) ErrandDone(_ context.Context, e queue.Errand) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.shelf(e.Runner)
-	s.errands = slices.DeleteFunc(s.errands, func(other queue.Errand) bool { return other.ID() == e.ID() })
+	m.shelf(e.Runner).dropErrand(e)
 	return nil
 }
 
+// dropErrand drops an errand, and reports whether it was there.
+func (s *shelf) dropErrand(e queue.Errand) bool {
+	before := len(s.errands)
+	s.errands = slices.DeleteFunc(s.errands, func(other queue.Errand) bool { return other.ID() == e.ID() })
+	return len(s.errands) < before
+}
+
+// neverMind drops the errand of a job that is not to be queued later any more, or
+// tells who has it.
+func (s *shelf) neverMind(e *entry) {
+	errand := queue.Errand{Kind: queue.ErrandLater, Runner: e.call.Runner, Job: e.call.ID, N: e.call.Attempt, At: at(now())}
+	if !e.near && !s.dropErrand(errand) {
+		errand.Kind = queue.ErrandNever
+		s.errands = append(s.errands, errand)
+	}
+}
+
 // Ripen is [queue.Queue.Ripen]: the model needs nobody to do it.
-func (m *Model) Ripen(context.Context, queue.Errand) error { return nil }
+func (m *Model) Ripen(_ context.Context, errand queue.Errand) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.shelf(errand.Runner).later {
+		e.near = e.near || e.call.ID == errand.Job && e.call.Attempt == errand.N
+	}
+	return nil
+}
 
 // Hook is [queue.Queue.Hook].
 func (m *Model) Hook(_ context.Context, id string) (queue.Hook, error) {

@@ -102,6 +102,36 @@ var later = []test{
 		s.wantCut(s.consumer("w"), 8) // not yet
 		s.wantState(id, queue.Queued)
 	}},
+	{"the errand of a job that is canceled is dropped, or whoever has it is told", func(s *scene) {
+		ids := s.submit(delayed("not yet", time.Hour), delayed("handed over", time.Hour), delayed("ripe", time.Hour), delayed("near", time.Minute/2))
+		for _, e := range must(s.Errands(s.t.Context(), runner, 10))(s.t) {
+			if e.Job == ids[0] {
+				continue
+			}
+			if e.Job == ids[2] {
+				wantErr(s.t, "Ripen()", s.Ripen(s.t.Context(), e), nil)
+			}
+			wantErr(s.t, "ErrandDone()", s.ErrandDone(s.t.Context(), e), nil)
+		}
+		for _, id := range ids {
+			must(s.Cancel(s.t.Context(), id))(s.t)
+		}
+		es := must(s.Errands(s.t.Context(), runner, 10))(s.t)
+		if len(es) != 1 || es[0].Kind != queue.ErrandNever || es[0].Job != ids[1] || es[0].N != 0 || es[0].At != s.job(ids[1]).Finished {
+			s.t.Errorf("Errands() = %+v, want one for %s", es, ids[1])
+		}
+	}},
+	{"what is kept of a delayed job that was canceled counts until it is run again", func(s *scene) {
+		id := s.submit(delayed(strings.Repeat("x", 1000), time.Hour))[0]
+		must(s.Cancel(s.t.Context(), id))(s.t)
+		if n := s.stats().ResultBytes; n < 1000 || n > 1300 {
+			s.t.Errorf("%d bytes are kept, want those of the call", n)
+		}
+		s.retry(id)
+		if n := s.stats().ResultBytes; n != 0 {
+			s.t.Errorf("%d bytes are kept when it is queued again, want none", n)
+		}
+	}},
 	{"a job that fails of what may get better is tried again", func(s *scene) {
 		id := s.submit(patient("a", 2))[0]
 		w := s.consumer("w")

@@ -15,9 +15,14 @@ if job ~= "" then
 	lane, id = tonumber(rec[1]), rec[2]
 end
 if job ~= "" and id == "" then
-	local kept = call("HMGET", JOB .. job, "call", "body")
-	if not finish(job, lane, id, "canceled", clock(), retention) then return "gone" end
-	take_from_later(job, #(kept[1] or "") + (kept[2] or 0))
+	local kept = call("HMGET", JOB .. job, "call", "body", "attempt")
+	local now = clock()
+	if not finish(job, lane, id, "canceled", now, retention) then return "gone" end
+	local near = take_from_later(job, #(kept[1] or "") + (kept[2] or 0))
+	local errand = ":" .. int(kept[3] or 0) .. ":" .. job
+	if not near and call("ZREM", ERRANDS, "later" .. errand) == 0 then
+		call("ZADD", ERRANDS, int(now), "never" .. errand)
+	end
 	call("HINCRBY", METER, "n_canceled", 1)
 	return "removed"
 end

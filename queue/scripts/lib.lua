@@ -349,11 +349,12 @@ local function put_later(job, attempt, at, now, bytes)
 	call("HINCRBY", METER, "later_bytes", int(bytes))
 end
 
--- A job is not to be queued later any more.
+-- A job is not to be queued later any more. Returns whether the sorted set had it.
 local function take_from_later(job, bytes)
-	call("ZREM", LATER, job)
+	local near = call("ZREM", LATER, job) == 1
 	if call("HINCRBY", METER, "later", -1) < 0 then call("HSET", METER, "later", 0) end
 	if call("HINCRBY", METER, "later_bytes", 0 - bytes) < 0 then call("HSET", METER, "later_bytes", 0) end
+	return near
 end
 
 -- An envelope with another attempt in it: bytes 5 to 8, little-endian.

@@ -32,8 +32,10 @@ type fakeQueue struct {
 	errands []queue.Errand
 	ripened []queue.Errand
 	notes   int
-	// keepErrands makes ErrandDone fail; noteErr is what the first notes fail with.
+	// keepErrands makes ErrandDone fail; ripenErr is what Ripen fails with, noteErr what
+	// the first notes do.
 	keepErrands bool
+	ripenErr    error
 	noteErr     func(n int) error
 }
 
@@ -101,8 +103,10 @@ func (q *fakeQueue) ErrandDone(_ context.Context, e queue.Errand) error {
 func (q *fakeQueue) Ripen(_ context.Context, e queue.Errand) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.ripened = append(q.ripened, e)
-	return nil
+	if q.ripenErr == nil {
+		q.ripened = append(q.ripened, e)
+	}
+	return q.ripenErr
 }
 
 func (q *fakeQueue) Job(_ context.Context, id string) (queue.Job, error) {

@@ -31,12 +31,18 @@ type enqueuer interface {
 	EnqueueContext(ctx context.Context, t *asynq.Task, o ...asynq.Option) (*asynq.TaskInfo, error)
 }
 
+// remover is *[asynq.Inspector].
+type remover interface {
+	DeleteTask(queue, id string) error
+}
+
 // outbox hands errands to asynq. It removes them only when asynq has them; one
 // that it handed over and could not remove is handed over again, and is known by
 // its id, or is found done by its handler.
 type outbox struct {
 	errands errands
 	asynq   enqueuer
+	remover remover
 	names   names
 	log     *slog.Logger
 }
@@ -106,13 +112,35 @@ func (o *outbox) flushRunner(ctx context.Context, runner string) (moved int, err
 }
 
 func (o *outbox) move(ctx context.Context, e queue.Errand) error {
-	task, options := taskOf(e, o.names)
-	_, err := o.asynq.EnqueueContext(ctx, task, options...)
-	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		return fmt.Errorf("tasks: enqueue %s: %w", e.ID(), err)
+	step := o.enqueue
+	if e.Kind == queue.ErrandNever {
+		step = o.remove
+	}
+	if err := step(ctx, e); err != nil {
+		return fmt.Errorf("tasks: hand over %s: %w", e.ID(), err)
 	}
 	if err := o.errands.ErrandDone(ctx, e); err != nil {
 		return fmt.Errorf("tasks: errand %s: %w", e.ID(), err)
 	}
 	return nil
+}
+
+func (o *outbox) enqueue(ctx context.Context, e queue.Errand) error {
+	task, options := taskOf(e, o.names)
+	_, err := o.asynq.EnqueueContext(ctx, task, options...)
+	if errors.Is(err, asynq.ErrTaskIDConflict) {
+		return nil
+	}
+	return err
+}
+
+// remove drops the task of a job that was canceled. One that runs is an error, and
+// is not there the next time.
+func (o *outbox) remove(_ context.Context, e queue.Errand) error {
+	e.Kind = queue.ErrandLater
+	err := o.remover.DeleteTask(o.names.of(e.Kind), e.ID())
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil
+	}
+	return err
 }

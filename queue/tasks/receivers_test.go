@@ -127,13 +127,8 @@ func TestSilentReceiversDelayNoJob(t *testing.T) {
 		}
 	}
 	eventually(t, "that all are busy", func() bool { return counts(t, at)[tasks.Active] == tasks.DefaultConfig().Concurrency })
-	later := queue.Errand{Kind: queue.ErrandLater, Runner: "echo", Job: queue.NewID("echo"), At: time.Now().Truncate(time.Millisecond).UTC()}
-	q.change(func() { q.errands = append(q.errands, later) })
-	eventually(t, "the job", func() bool {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return len(q.ripened) == 1
-	})
+	later := q.delayed()
+	eventually(t, "the job", func() bool { return q.broughtBack(later) == 1 })
 	for _, e := range told {
 		if hook := q.hook(e.Job); hook.Deliveries > 0 {
 			t.Fatalf("a delivery to a silent receiver has ended: %+v", hook)

@@ -69,7 +69,7 @@ func New(c Config, d Deps) (*Server, error) {
 	enqueuer := asynq.NewClientFromRedisClient(client)
 	return &Server{
 		config: c, redis: client, names: names, log: log, errands: d.Errands,
-		outbox: &outbox{errands: d.Errands, asynq: enqueuer, names: names, log: log},
+		outbox: &outbox{errands: d.Errands, asynq: enqueuer, remover: asynq.NewInspectorFromRedisClient(client), names: names, log: log},
 		deliverer: &deliverer{
 			hooks: d.Hooks, view: d.View, sender: d.Sender, receivers: newReceivers(c.Concurrency / receiverPart), counts: counts, log: log,
 		},
