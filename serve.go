@@ -179,7 +179,7 @@ func (p *process) makeWorker(ctx context.Context) error {
 // the caller.
 func (p *process) makeGateway(ctx context.Context) (shown *tasks.Reader, err error) {
 	c := p.settings.queueConfig()
-	if shown, err = tasks.NewReader(c.URL, c.Prefix); err != nil {
+	if shown, err = tasks.NewReader(c.URL, c.Prefix, p.queue); err != nil {
 		return nil, err
 	}
 	p.gateway, err = gateway.New(p.settings.Gateway, gateway.Deps{

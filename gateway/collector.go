@@ -37,6 +37,10 @@ func newRunnerCollector(r *roster) runnerCollector {
 	add("ekiben_dead_letters", "Calls that were given up and are kept.", func(s queue.Stats) float64 { return float64(s.DeadLetters) })
 	add("ekiben_queue_callers", "Callers that have calls queued or running.", func(s queue.Stats) float64 { return float64(s.Callers) })
 	add("ekiben_result_bytes", "What is kept of ended jobs.", func(s queue.Stats) float64 { return float64(s.ResultBytes) })
+	add("ekiben_errands_due", "Webhooks and delayed jobs whose time has come and that no process of tasks has taken up.",
+		func(s queue.Stats) float64 { return float64(s.Errands.Due) })
+	add("ekiben_errands_oldest_seconds", "For how long the oldest of them has been due.",
+		func(s queue.Stats) float64 { return s.Errands.Oldest.Seconds() })
 	add("ekiben_runner_degraded", "1 while a runner crashes in a loop.", func(s queue.Stats) float64 { return indicator(s.Degraded) })
 	add("ekiben_queue_paused", "1 while the queue gives nothing to workers.", func(s queue.Stats) float64 { return indicator(s.Gate == queue.GatePaused) })
 	return c

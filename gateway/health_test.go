@@ -74,7 +74,7 @@ func TestMetricsHaveNoSeriesOfUnknownNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue(everything())
 		q.stats["all"] = queue.Stats{
-			Depth: 12, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, Workers: 2, DeadLetters: 3,
+			Depth: 12, WaitingRows: 30, Bytes: 4096, Oldest: 1500 * time.Millisecond, Workers: 2, DeadLetters: 3, Errands: queue.ErrandStats{Due: 6, Oldest: 7500 * time.Millisecond},
 			Lanes: [3]queue.LaneStats{{Calls: 1}, {Calls: 4}, {}}, Callers: 5, ResultBytes: 99, Degraded: true, Gate: queue.GatePaused,
 		}
 		g := newGateway(t, q, setup{})
@@ -100,6 +100,8 @@ func TestMetricsHaveNoSeriesOfUnknownNames(t *testing.T) {
 			`ekiben_queue_oldest_seconds{runner="all"} 1.5`,
 			`ekiben_workers{runner="all"} 2`,
 			`ekiben_dead_letters{runner="all"} 3`,
+			`ekiben_errands_due{runner="all"} 6`,
+			`ekiben_errands_oldest_seconds{runner="all"} 7.5`,
 			`ekiben_queue_waiting_calls{lane="high",runner="all"} 1`,
 			`ekiben_queue_waiting_calls{lane="normal",runner="all"} 4`,
 			`ekiben_queue_waiting_calls{lane="low",runner="all"} 0`,

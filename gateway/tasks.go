@@ -130,7 +130,31 @@ func (g *Gateway) taskFacts(ctx context.Context) *dashboard.Tasks {
 		return nil // the page says that the queue cannot be reached
 	}
 	n := countsOf(c)
-	return &dashboard.Tasks{Active: n.Active, Waiting: n.Waiting, Scheduled: n.Scheduled, Retrying: n.Retrying, Failed: n.Failed}
+	return &dashboard.Tasks{
+		Active: n.Active, Waiting: n.Waiting, Scheduled: n.Scheduled, Retrying: n.Retrying, Failed: n.Failed, Some: g.someTasks(ctx, c),
+	}
+}
+
+// tasksShown is how many tasks of a state the dashboard shows.
+const tasksShown = 5
+
+// someTasks are those that an operator wants to see first.
+func (g *Gateway) someTasks(ctx context.Context, c tasks.Counts) (some []dashboard.Task) {
+	for _, state := range []tasks.State{tasks.Failed, tasks.Retrying, tasks.Waiting, tasks.Scheduled} {
+		if c[state] == 0 {
+			continue
+		}
+		page, _, err := g.deps.Tasks.List(ctx, state, "", tasksShown)
+		if err != nil {
+			return some // the page says that the queue cannot be reached
+		}
+		for _, t := range page {
+			some = append(some, dashboard.Task{
+				ID: t.ID, Job: t.Job, State: string(t.State), Bad: t.State == tasks.Failed, Next: t.Next, LastError: t.LastError,
+			})
+		}
+	}
+	return some
 }
 
 // taskPaths are the routes of tasks and webhooks in the OpenAPI document.

@@ -70,6 +70,11 @@ func TestTasksAreListed(t *testing.T) {
 	if page := send(t, h, http.MethodGet, "/dashboard", "").Body.String(); !strings.Contains(page, "<h2>Tasks</h2>") || !strings.Contains(page, "<dt>retrying</dt><dd>4</dd>") {
 		t.Errorf("the dashboard does not show tasks: %s", page)
 	}
+	for _, want := range []string{">webhook:j:1</a>", "<td>2026-09-30 12:00:00</td>", "<td>status 500</td>"} {
+		if page := send(t, h, http.MethodGet, "/dashboard", "").Body.String(); !strings.Contains(page, want) {
+			t.Errorf("the dashboard does not show %s", want)
+		}
+	}
 	board.down = queue.ErrUnavailable
 	wantProblem(t, send(t, h, http.MethodGet, "/v1/tasks", ""), http.StatusServiceUnavailable, "unavailable")
 	if w := send(t, h, http.MethodGet, "/dashboard", ""); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "<h2>Tasks</h2>") {

@@ -2,10 +2,13 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // ErrandKind is what an errand is about.
@@ -59,12 +62,71 @@ func (q *Queue) Errands(ctx context.Context, runner string, limit int) ([]Errand
 	if err != nil {
 		return nil, unavailable("list errands of "+runner, err)
 	}
-	var es []Errand
+	return errandsOf(runner, zs), nil
+}
+
+// errandsOf reads members of the set of errands.
+func errandsOf(runner string, zs []redis.Z) (es []Errand) {
 	for _, z := range zs {
 		member, _ := z.Member.(string)
 		kind, rest, _ := strings.Cut(member, ":")
 		n, job, _ := strings.Cut(rest, ":")
 		es = append(es, Errand{ErrandKind(kind), runner, job, int(number(n)), time.UnixMicro(int64(z.Score)).UTC()})
+	}
+	return es
+}
+
+// Outstanding is which of the things that are to be done are meant.
+type Outstanding int
+
+// What is counted in [ErrandStats].
+const (
+	ErrandsDue Outstanding = iota
+	ErrandsAhead
+	JobsNear
+)
+
+// Outstanding lists what is to be done about the jobs of a runner, the earliest
+// first: errands that nobody has taken up, or jobs that need none and are shown as
+// errands.
+func (q *Queue) Outstanding(ctx context.Context, runner string, which Outstanding, offset, limit int) ([]Errand, error) {
+	if which == JobsNear {
+		return q.near(ctx, runner, offset, limit)
+	}
+	now, err := q.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	between := &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMicro(), 10), Offset: int64(offset), Count: int64(limit)}
+	if which == ErrandsAhead {
+		between.Min, between.Max = "("+between.Max, "+inf"
+	}
+	zs, err := q.redis.ZRangeByScoreWithScores(ctx, q.keys.errands(runner), between).Result()
+	if err != nil {
+		return nil, unavailable("list errands of "+runner, err)
+	}
+	return errandsOf(runner, zs), nil
+}
+
+// near lists jobs that the sorted set queues.
+func (q *Queue) near(ctx context.Context, runner string, offset, limit int) ([]Errand, error) {
+	zs, err := q.redis.ZRangeWithScores(ctx, q.keys.later(runner), int64(offset), int64(offset+limit)-1).Result()
+	if err != nil {
+		return nil, unavailable("list jobs of "+runner+" that are queued soon", err)
+	}
+	pipe := q.redis.Pipeline()
+	attempts := make([]*redis.StringCmd, len(zs))
+	for i, z := range zs {
+		job, _ := z.Member.(string)
+		attempts[i] = pipe.HGet(ctx, q.keys.job(runner, job), fieldAttempt)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable("list jobs of "+runner+" that are queued soon", err)
+	}
+	es := make([]Errand, len(zs))
+	for i, z := range zs {
+		job, _ := z.Member.(string)
+		es[i] = Errand{ErrandLater, runner, job, int(number(attempts[i].Val())), time.UnixMicro(int64(z.Score)).UTC()}
 	}
 	return es, nil
 }

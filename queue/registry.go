@@ -129,12 +129,16 @@ func (q *Queue) Stats(ctx context.Context, runners ...string) ([]Stats, error) {
 
 func readStats(runner string, answer any) (Stats, error) {
 	l, err := list(answer)
-	if err != nil || len(l) != 6 {
+	if err != nil || len(l) != 7 {
 		return Stats{}, fmt.Errorf("%w: statistics of %d values", ErrMalformed, len(l))
 	}
 	fields, err := list(l[5])
 	if err != nil {
 		return Stats{}, err
+	}
+	errands, err := list(l[6])
+	if err != nil || len(errands) != 4 {
+		return Stats{}, fmt.Errorf("%w: statistics of %d values of errands", ErrMalformed, len(errands))
 	}
 	m := map[string]any{}
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -156,6 +160,11 @@ func readStats(runner string, answer any) (Stats, error) {
 	}
 	s.Gate = gates()[min(max(number(m["gate"]), 0), 2)]
 	s.ResultBytes = number(m["kept"])
+	s.Errands = ErrandStats{Due: int(number(errands[0])), Near: int(number(errands[2]))}
+	s.Errands.Ahead = int(number(errands[1])) - s.Errands.Due
+	if s.Errands.Due > 0 {
+		s.Errands.Oldest = s.At - micros(errands[3])
+	}
 	s.Degraded = number(m["crashed"]) > 3 && s.At-micros(m["at"]) < time.Minute
 	return s, nil
 }

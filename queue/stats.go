@@ -42,9 +42,23 @@ type Stats struct {
 	// ResultBytes is what is kept of ended jobs.
 	ResultBytes int64
 
+	// Errands are those that no process of tasks has taken up.
+	Errands ErrandStats
+
 	// Degraded: the runner has crashed more than three times in a minute, and
 	// waits in between.
 	Degraded bool
+}
+
+// ErrandStats are errands that nobody has taken up, and jobs that are to be queued
+// later and need none.
+type ErrandStats struct {
+	// Due is how many are to be done by now, Oldest for how long the first of them
+	// has been.
+	Due    int
+	Oldest time.Duration
+	// Ahead is how many have time, Near how many jobs are queued within a minute.
+	Ahead, Near int
 }
 
 // LaneStats are what waits in one lane.

@@ -25,7 +25,7 @@ type Facts struct {
 	// Runners are shown in this order.
 	Runners []Runner
 
-	// Tasks are counts of background work; nil if they are not known.
+	// Tasks are background work; nil if that is not known.
 	Tasks *Tasks
 
 	// Schedules are shown in this order.
@@ -52,8 +52,29 @@ type Runner struct {
 	Unknown bool
 }
 
-// Tasks are how many tasks there are in each state.
-type Tasks struct{ Active, Waiting, Scheduled, Retrying, Failed int }
+// Tasks are how many tasks there are in each state, and some of them.
+type Tasks struct {
+	Active, Waiting, Scheduled, Retrying, Failed int
+
+	// Some are shown in this order.
+	Some []Task
+}
+
+// Task is one of them.
+type Task struct {
+	// ID is the task's, Job that of its job; "" is none's.
+	ID, Job string
+
+	State string
+	// Bad: it was given up.
+	Bad bool
+
+	// Next is when it runs, shown in UTC; zero if it runs or will not.
+	Next time.Time
+
+	// LastError is why it did not end when it ran last.
+	LastError string
+}
 
 // Schedule is what is known of one schedule.
 type Schedule struct {

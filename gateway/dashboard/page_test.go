@@ -71,7 +71,7 @@ func busy() dashboard.Facts {
 	}
 	last := &samples[len(samples)-1]
 	last.Waiting, last.WaitingRows, last.Oldest, last.DeadLetters = 8, 41, 23*time.Millisecond, 2
-	return dashboard.Facts{At: noon, Tasks: &dashboard.Tasks{Active: 1, Waiting: 2, Scheduled: 1200, Retrying: 3, Failed: 4}, Schedules: schedules(), Runners: []dashboard.Runner{
+	return dashboard.Facts{At: noon, Tasks: tasks(), Schedules: schedules(), Runners: []dashboard.Runner{
 		{
 			Name: "iris_clf", MaxQueue: 100, Samples: samples,
 			Workers: []queue.Heartbeat{
@@ -84,6 +84,18 @@ func busy() dashboard.Facts {
 		},
 		{Name: "sentiment", MaxQueue: 100, Samples: []queue.Stats{{Depth: 85, Waiting: 85, WaitingRows: 85, Oldest: 3 * time.Minute}}},
 		{Name: "sleep"},
+	}}
+}
+
+// tasks are one that was given up, one that is tried again, and one of no job.
+func tasks() *dashboard.Tasks {
+	return &dashboard.Tasks{Active: 1, Waiting: 2, Scheduled: 1200, Retrying: 3, Failed: 4, Some: []dashboard.Task{
+		{ID: "webhook:echo~0~A:1", Job: "echo~0~A", State: "failed", Bad: true, LastError: strings.Repeat("<no>", 40)},
+		{
+			ID: "webhook:echo~0~B:2", Job: "echo~0~B", State: "retrying", LastError: "status 500: out of ink",
+			Next: time.Date(2026, 9, 30, 12, 5, 0, 0, time.UTC),
+		},
+		{ID: "sweep:1", State: "waiting"},
 	}}
 }
 

@@ -20,6 +20,7 @@ type view struct {
 	Runners []runnerLine
 	Workers []workerLine
 	Tasks   []total
+	Some    []taskLine // of the tasks
 
 	Schedules []scheduleLine
 }
@@ -83,6 +84,11 @@ func viewOf(f Facts) view {
 		{"instances busy", count(int64(busy)) + " of " + count(int64(instances))},
 	}
 	v.Tasks = tasksOf(f.Tasks)
+	if f.Tasks != nil {
+		for _, t := range f.Tasks.Some {
+			v.Some = append(v.Some, taskLineOf(t))
+		}
+	}
 	for _, s := range f.Schedules {
 		v.Schedules = append(v.Schedules, scheduleLineOf(s))
 	}

@@ -83,6 +83,7 @@ type switches interface {
 // hooks are those of webhooks and errands.
 type hooks interface {
 	Errands(ctx context.Context, runner string, limit int) ([]queue.Errand, error)
+	Outstanding(ctx context.Context, runner string, which queue.Outstanding, offset, limit int) ([]queue.Errand, error)
 	ErrandDone(ctx context.Context, e queue.Errand) error
 	Ripen(ctx context.Context, e queue.Errand) error
 	Hook(ctx context.Context, id string) (queue.Hook, error)

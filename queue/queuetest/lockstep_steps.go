@@ -233,6 +233,7 @@ func (l *lockstep) stats(w *world) queue.Stats {
 func (l *lockstep) compare(t *rapid.T) {
 	look := func(w *world) queue.Stats {
 		s := l.stats(w)
+		s.Errands.Oldest = 0
 		s.At, s.Oldest, s.ResultBytes = 0, 0, 0 // the model does not count them to the byte
 		for i := range s.Lanes {
 			s.Lanes[i].Oldest = 0

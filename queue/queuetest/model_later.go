@@ -96,8 +96,54 @@ func (m *Model) tellAgain(r *record) {
 func (m *Model) Errands(_ context.Context, runner string, limit int) ([]queue.Errand, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	es := slices.Clone(m.shelf(runner).errands)
+	es := inOrder(m.shelf(runner).errands)
+	return es[:min(limit, len(es))], nil
+}
+
+// inOrder are errands, those with the earliest time first.
+func inOrder(es []queue.Errand) []queue.Errand {
+	es = slices.Clone(es)
 	slices.SortStableFunc(es, func(a, b queue.Errand) int { return a.At.Compare(b.At) })
+	return es
+}
+
+// outstanding are errands by whether they are due, and jobs that need none.
+func (s *shelf) outstanding(t time.Duration) map[queue.Outstanding][]queue.Errand {
+	all := map[queue.Outstanding][]queue.Errand{}
+	for _, e := range inOrder(s.errands) {
+		which := queue.ErrandsAhead
+		if !e.At.After(at(t)) {
+			which = queue.ErrandsDue
+		}
+		all[which] = append(all[which], e)
+	}
+	for _, e := range s.later {
+		if e.near {
+			all[queue.JobsNear] = append(all[queue.JobsNear], queue.Errand{
+				Kind: queue.ErrandLater, Runner: e.call.Runner, Job: e.call.ID, N: e.call.Attempt, At: at(e.at),
+			})
+		}
+	}
+	all[queue.JobsNear] = inOrder(all[queue.JobsNear])
+	return all
+}
+
+func (s *shelf) errandStats(t time.Duration) queue.ErrandStats {
+	all := s.outstanding(t)
+	due := all[queue.ErrandsDue]
+	stats := queue.ErrandStats{Due: len(due), Ahead: len(all[queue.ErrandsAhead]), Near: len(all[queue.JobsNear])}
+	if len(due) > 0 {
+		stats.Oldest = at(t).Sub(due[0].At)
+	}
+	return stats
+}
+
+// Outstanding is [queue.Queue.Outstanding].
+func (m *Model) Outstanding(_ context.Context, runner string, which queue.Outstanding, offset, limit int) ([]queue.Errand, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	es := m.shelf(runner).outstanding(now())[which]
+	es = es[min(offset, len(es)):]
 	return es[:min(limit, len(es))], nil
 }
 

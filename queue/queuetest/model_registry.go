@@ -108,6 +108,7 @@ func (m *Model) Stats(_ context.Context, runners ...string) ([]queue.Stats, erro
 		stats.DeadLetters, stats.Gate, stats.Callers = len(s.letters), s.gate, s.callers()
 		stats.ResultBytes = m.kept(runner)
 		stats.Degraded = s.loop.crashed > 3 && t-s.loop.at < time.Minute
+		stats.Errands = s.errandStats(t)
 		s.each(func(e *entry) {
 			if e.owner == "" {
 				l := &stats.Lanes[e.lane]

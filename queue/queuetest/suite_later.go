@@ -102,6 +102,33 @@ var later = []test{
 		s.wantCut(s.consumer("w"), 8) // not yet
 		s.wantState(id, queue.Queued)
 	}},
+	{"what is to be done and nobody has taken up is counted and listed", func(s *scene) {
+		ids := s.submit(delayed("far", time.Hour), delayed("further", 2*time.Hour), delayed("near", time.Minute/2), hooked("told"))
+		must(s.Cancel(s.t.Context(), ids[3]))(s.t)
+		pass(5 * time.Millisecond)
+		st := s.stats().Errands
+		if st.Due != 1 || st.Ahead != 2 || st.Near != 1 || st.Oldest < 5*time.Millisecond {
+			s.t.Errorf("stats: %+v", st)
+		}
+		list := func(which queue.Outstanding, offset, limit int, want ...string) {
+			var got []string
+			for _, e := range must(s.Outstanding(s.t.Context(), runner, which, offset, limit))(s.t) {
+				got = append(got, e.Job)
+				if e.Kind == queue.ErrandLater && e.At != s.job(e.Job).RunAt || e.Runner != runner {
+					s.t.Errorf("Outstanding() = %+v", e)
+				}
+			}
+			if !slices.Equal(got, want) {
+				s.t.Errorf("Outstanding(%d, %d, %d) = %q, want %q", which, offset, limit, got, want)
+			}
+		}
+		list(queue.ErrandsDue, 0, 10, ids[3])
+		list(queue.ErrandsAhead, 0, 10, ids[0], ids[1])
+		list(queue.ErrandsAhead, 1, 10, ids[1])
+		list(queue.ErrandsAhead, 0, 1, ids[0])
+		list(queue.JobsNear, 0, 10, ids[2])
+		list(queue.JobsNear, 1, 10)
+	}},
 	{"the errand of a job that is canceled is dropped, or whoever has it is told", func(s *scene) {
 		ids := s.submit(delayed("not yet", time.Hour), delayed("handed over", time.Hour), delayed("ripe", time.Hour), delayed("near", time.Minute/2))
 		for _, e := range must(s.Errands(s.t.Context(), runner, 10))(s.t) {

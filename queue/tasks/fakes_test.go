@@ -90,6 +90,32 @@ func (q *fakeQueue) Errands(_ context.Context, runner string, limit int) ([]queu
 	return page, nil
 }
 
+// of are the errands of a runner by whether they are due.
+func (q *fakeQueue) of(runner string, which queue.Outstanding) (found []queue.Errand) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range q.errands {
+		if due := !e.At.After(time.Now()); e.Runner == runner && which != queue.JobsNear && due == (which == queue.ErrandsDue) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func (q *fakeQueue) Stats(_ context.Context, runners ...string) (all []queue.Stats, err error) {
+	for _, runner := range runners {
+		n := queue.ErrandStats{Due: len(q.of(runner, queue.ErrandsDue)), Ahead: len(q.of(runner, queue.ErrandsAhead))}
+		all = append(all, queue.Stats{Runner: runner, Errands: n})
+	}
+	return all, nil
+}
+
+func (q *fakeQueue) Outstanding(_ context.Context, runner string, which queue.Outstanding, offset, limit int) ([]queue.Errand, error) {
+	es := q.of(runner, which)
+	es = es[min(offset, len(es)):]
+	return es[:min(limit, len(es))], nil
+}
+
 func (q *fakeQueue) ErrandDone(_ context.Context, e queue.Errand) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

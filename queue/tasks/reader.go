@@ -40,7 +40,7 @@ type Counts map[State]int
 // Task is one of them.
 type Task struct {
 	ID string
-	// Kind is later, webhook or sweep.
+	// Kind is later, webhook or sweep; never is a later that was canceled.
 	Kind string
 	// Job is whose it is; "" is none's.
 	Job   string
@@ -55,8 +55,16 @@ type Task struct {
 // ErrCursor means that a cursor is none that a list gave.
 var ErrCursor = errors.New("malformed cursor")
 
-// Reader shows tasks. It is safe for concurrent use.
+// outstanding is *[queue.Queue]: it knows what asynq does not have yet.
+type outstanding interface {
+	Runners(ctx context.Context) ([]string, error)
+	Stats(ctx context.Context, runners ...string) ([]queue.Stats, error)
+	Outstanding(ctx context.Context, runner string, which queue.Outstanding, offset, limit int) ([]queue.Errand, error)
+}
+
+// Reader shows tasks, and errands that are none yet. It is safe for concurrent use.
 type Reader struct {
+	queue     outstanding
 	redis     *redis.Client
 	inspector *asynq.Inspector
 	names     names
@@ -64,22 +72,25 @@ type Reader struct {
 
 // NewReader prepares a connection; it does not need the server yet. URL and prefix
 // are those of [queue.Config].
-func NewReader(url, prefix string) (*Reader, error) {
+func NewReader(url, prefix string, q outstanding) (*Reader, error) {
 	client, err := connect(url)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{client, asynq.NewInspectorFromRedisClient(client), namesOf(prefix)}, nil
+	return &Reader{q, client, asynq.NewInspectorFromRedisClient(client), namesOf(prefix)}, nil
 }
 
 // Close closes the connection.
 func (r *Reader) Close() error { return r.redis.Close() }
 
-// part is what is in one state in one of asynq's queues.
+// part is what is in one state in one place.
 type part struct {
 	state State
-	name  string
 	size  int
+	// name is asynq's queue; "" is what is outstanding of a runner.
+	name   string
+	runner string
+	which  queue.Outstanding
 }
 
 // parts are those of a state, or all with "", in the order in which they are listed.
@@ -101,6 +112,32 @@ func (r *Reader) parts(ctx context.Context, state State) ([]part, error) {
 	}
 	for i, n := range sizes {
 		ps[i].size = int(n.Val())
+	}
+	more, err := r.errands(ctx, state)
+	return append(ps, more...), err
+}
+
+// errands are the parts of what asynq does not have yet.
+func (r *Reader) errands(ctx context.Context, state State) ([]part, error) {
+	runners, err := r.queue.Runners(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: list runners: %w", err)
+	}
+	stats, err := r.queue.Stats(ctx, runners...)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: count errands: %w", err)
+	}
+	var ps []part
+	for _, s := range stats {
+		for _, p := range []part{
+			{state: Waiting, size: s.Errands.Due, runner: s.Runner, which: queue.ErrandsDue},
+			{state: Scheduled, size: s.Errands.Near, runner: s.Runner, which: queue.JobsNear},
+			{state: Scheduled, size: s.Errands.Ahead, runner: s.Runner, which: queue.ErrandsAhead},
+		} {
+			if state == "" || state == p.state {
+				ps = append(ps, p)
+			}
+		}
 	}
 	return ps, nil
 }
@@ -149,9 +186,9 @@ func (r *Reader) List(ctx context.Context, state State, cursor string, limit int
 		return nil, "", err
 	}
 	for more := at.settle(parts); more; more = at.settle(parts) {
-		found, err := r.list(parts[at.part], at)
+		found, err := r.list(ctx, parts[at.part], at)
 		if err != nil {
-			return nil, "", fmt.Errorf("%w: list tasks: %w", queue.ErrUnavailable, err)
+			return nil, "", err
 		}
 		at.page++
 		if len(found) > 0 {
@@ -164,7 +201,11 @@ func (r *Reader) List(ctx context.Context, state State, cursor string, limit int
 	return nil, "", nil
 }
 
-func (r *Reader) list(p part, at position) ([]Task, error) {
+// list lists a page of a part.
+func (r *Reader) list(ctx context.Context, p part, at position) ([]Task, error) {
+	if p.name == "" {
+		return r.listErrands(ctx, p, at)
+	}
 	lists := map[State]func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
 		Active: r.inspector.ListActiveTasks, Retrying: r.inspector.ListRetryTasks, Waiting: r.inspector.ListPendingTasks,
 		Scheduled: r.inspector.ListScheduledTasks, Failed: r.inspector.ListArchivedTasks,
@@ -173,11 +214,29 @@ func (r *Reader) list(p part, at position) ([]Task, error) {
 	if errors.Is(err, asynq.ErrQueueNotFound) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: list tasks: %w", queue.ErrUnavailable, err)
+	}
 	page := make([]Task, len(found))
 	for i, info := range found {
 		page[i] = viewOf(info, p.state)
 	}
-	return page, err
+	return page, nil
+}
+
+func (r *Reader) listErrands(ctx context.Context, p part, at position) ([]Task, error) {
+	found, err := r.queue.Outstanding(ctx, p.runner, p.which, (at.page-1)*at.size, at.size)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: list errands: %w", err)
+	}
+	page := make([]Task, len(found))
+	for i, e := range found {
+		page[i] = Task{ID: e.ID(), Kind: string(e.Kind), Job: e.Job, State: p.state}
+		if p.state == Scheduled {
+			page[i].Next = e.At
+		}
+	}
+	return page, nil
 }
 
 // viewOf shows a task.

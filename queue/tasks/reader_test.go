@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +47,7 @@ func TestTasksAreListed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			r := reader(t, at)
+			r := reader(t, at, newFakeQueue())
 			if page, next, err := r.List(t.Context(), "", "", 10); err != nil || len(page) != 0 || next != "" {
 				t.Fatalf("an empty list: %v, next %q, %v", page, next, err)
 			}
@@ -106,7 +108,7 @@ func TestTasksThatAreTriedAgainSayWhy(t *testing.T) {
 	e := q.ended(in.url)
 	start(t, newServer(t, at, q, nil))
 	eventually(t, "the task that waits", func() bool { return counts(t, at)[tasks.Retrying] == 1 })
-	page, _, err := reader(t, at).List(t.Context(), tasks.Retrying, "", 1)
+	page, _, err := reader(t, at, q).List(t.Context(), tasks.Retrying, "", 1)
 	if err != nil || len(page) != 1 || page[0].Job != e.Job || page[0].LastError != "status 418: not today\n" || page[0].Next.IsZero() {
 		t.Errorf("got %+v, %v", page, err)
 	}
@@ -170,5 +172,41 @@ func TestASweepIsMadeOnceATick(t *testing.T) {
 	eventually(t, "the end of the sweep", func() bool { c := counts(t, at); return c[tasks.Waiting]+c[tasks.Active] == 0 })
 	if err := newServer(t, at, newFakeQueue(), nil).Tick(t.Context(), "sweep:1"); err != nil || counts(t, at)[tasks.Waiting] != 0 {
 		t.Errorf("another one of the same tick: %v", err)
+	}
+}
+
+// What no process of tasks has taken up is there all the same.
+func TestErrandsAreListedBeforeAsynqHasThem(t *testing.T) {
+	t.Parallel()
+
+	q, at := newFakeQueue(), ownPlace(t)
+	r := reader(t, at, q)
+	due := []queue.Errand{q.ended("https://example.com"), q.ended("https://example.com"), q.ended("https://example.com")}
+	ahead := q.delayed()
+	ahead.At = ahead.At.Add(time.Hour)
+	q.errands[3] = ahead
+	c, err := r.Counts(t.Context())
+	if err != nil || c[tasks.Waiting] != 3 || c[tasks.Scheduled] != 1 {
+		t.Errorf("counts %v, %v", c, err)
+	}
+	var got []string
+	for cursor := "start"; cursor != ""; {
+		page, next, err := r.List(t.Context(), "", strings.TrimPrefix(cursor, "start"), 2)
+		if err != nil || len(page) == 0 {
+			t.Fatalf("List(%s) = %v, %v", cursor, page, err)
+		}
+		for _, task := range page {
+			got = append(got, task.ID)
+			if task.Job == "" || (task.State == tasks.Scheduled) != task.Next.Equal(ahead.At) || task.Kind == "" {
+				t.Errorf("got %+v", task)
+			}
+		}
+		cursor = next
+	}
+	if want := []string{due[0].ID(), due[1].ID(), due[2].ID(), ahead.ID()}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if page, next, err := r.List(t.Context(), tasks.Scheduled, "", 2); err != nil || len(page) != 1 || next != "" {
+		t.Errorf("scheduled: %v, next %q, %v", page, next, err)
 	}
 }

@@ -69,9 +69,9 @@ func TestWebhooksAreTold(t *testing.T) {
 	}
 }
 
-func reader(t *testing.T, at place) *tasks.Reader {
+func reader(t *testing.T, at place, q *fakeQueue) *tasks.Reader {
 	t.Helper()
-	r, err := tasks.NewReader(at.url, at.prefix)
+	r, err := tasks.NewReader(at.url, at.prefix, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func reader(t *testing.T, at place) *tasks.Reader {
 
 func counts(t *testing.T, at place) tasks.Counts {
 	t.Helper()
-	c, err := reader(t, at).Counts(t.Context())
+	c, err := reader(t, at, newFakeQueue()).Counts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
