@@ -36,6 +36,7 @@ check: tidy fmt lint
 tidy:
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	$(GO) vet -tags gputest ./...
 
 fmt:
 	@test -z "$$(gofmt -s -l .)" || { echo "gofmt -s -w these:"; gofmt -s -l .; exit 1; }

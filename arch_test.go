@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"loadtest":                {},
 	"loadtest/bench":          {"loadtest", "runnables", "runnables/sentiment", "tensor"},
 	"internal/gpu":            {},
+	"internal/gputest":        {"internal/gpu"},
 	"internal/machine":        {},
 	"internal/onnxruntime":    {},
 	"internal/onnxtest":       {"internal/onnxruntime"},

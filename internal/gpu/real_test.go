@@ -6,29 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben/ekiben/internal/gpu"
+	"github.com/ekiben/ekiben/internal/gputest"
 )
 
 // Run by make gpu-test.
 func TestOnARealGPUItIsRead(t *testing.T) {
 	t.Parallel()
-	r, err := gpu.Open()
-	if err != nil {
-		t.Skip(err)
-	}
-	defer func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	devices, err := r.Devices()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(devices) == 0 {
-		t.Skip("there is an NVIDIA driver, but no GPU")
-	}
-	for _, d := range devices {
+	for _, d := range gputest.Need(t) {
 		t.Logf("%+v", d)
 		if !strings.HasPrefix(d.UUID, "GPU-") && !strings.HasPrefix(d.UUID, "MIG-") || d.Name == "" || d.MemoryUsed > d.MemoryTotal {
 			t.Errorf("%+v", d)
