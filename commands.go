@@ -29,6 +29,7 @@ func (app App) command() *cobra.Command {
 		app.serveCommand(), app.gatewayCommand(), app.workerCommand(), app.tasksCommand(),
 		callCommand(), jobsCommand(), batchesCommand(), runners, queuesCommand(), schedulesCommand(), runtimeCommand(),
 		app.instanceCommand(),
+		app.wardenCommand(),
 	)
 	return root
 }

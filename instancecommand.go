@@ -25,14 +25,37 @@ func (app App) instanceCommand() *cobra.Command {
 	}
 }
 
+// wardenName is the command of the process that watches over instances.
+const wardenName = "warden"
+
+// wardenCommand is what workers start to have the processes of instances killed that
+// they leave behind when they are killed themselves.
+func (App) wardenCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    wardenName,
+		Short:  "Kill what a worker leaves behind; workers start this",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		Run:    func(cmd *cobra.Command, _ []string) { instances.Ward(cmd.InOrStdin()) },
+	}
+}
+
+// onceMore is this binary with another command.
+func onceMore(command string) (instances.Command, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return instances.Command{}, fmt.Errorf("find this binary: %w", err)
+	}
+	return instances.Command{Path: path, Args: []string{command}}, nil
+}
+
 // isolatable are the kinds, of which a runner may ask for instances that are
 // processes: this binary once more, where the kind has none of its own.
 func isolatable(kinds runnables.Kinds) (runnables.Kinds, error) {
-	path, err := os.Executable()
+	command, err := onceMore(instanceName)
 	if err != nil {
-		return nil, fmt.Errorf("find this binary: %w", err)
+		return nil, err
 	}
-	command := instances.Command{Path: path, Args: []string{instanceName}}
 	all := make(runnables.Kinds, len(kinds))
 	for name, kind := range kinds {
 		if !kind.Isolated {

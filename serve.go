@@ -21,6 +21,7 @@ import (
 	"github.com/ekiben/ekiben/queue/embedded"
 	"github.com/ekiben/ekiben/queue/tasks"
 	"github.com/ekiben/ekiben/queue/tasks/bulk"
+	instances "github.com/ekiben/ekiben/runnables/process"
 	"github.com/ekiben/ekiben/worker"
 )
 
@@ -158,6 +159,11 @@ func (p *process) makeWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	command, err := onceMore(wardenName)
+	if err != nil {
+		return err
+	}
+	instances.KeepWarden(command, p.log)
 	layout, err := p.app.place(ctx, runners, p.hardware.machine)
 	if err != nil {
 		return err

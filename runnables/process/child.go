@@ -147,6 +147,7 @@ func (c *child) launch() error {
 		closeAll(streams...)
 		return fmt.Errorf("start %s: %w", c.cmd.Path, err)
 	}
+	theWarden.Load().begin(c.cmd.Process.Pid)
 	for i, name := range []string{"stdout", "stderr"} {
 		c.output.streams.Go(func() {
 			defer closeAll(streams[i])
@@ -172,6 +173,7 @@ func (c *child) watch(streams []*os.File) {
 	c.killGroup()
 	why := c.why
 	c.mu.Unlock()
+	theWarden.Load().end(c.cmd.Process.Pid)
 	var err error
 	if c.cmd.ProcessState == nil {
 		err = c.cmd.Wait()

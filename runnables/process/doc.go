@@ -5,7 +5,8 @@
 // [Start] is the worker's end. It gives a [runnables.Runnable] whose process is
 // watched: one that dies, hangs or breaks the protocol fails the call that ran,
 // and is replaced at once, while the worker lives on. A process never outlives
-// its worker. Large tensors go through shared memory: those that come in are
+// its worker, nor does what it has started in its group where there is a warden; see
+// [KeepWarden]. Large tensors go through shared memory: those that come in are
 // concatenated straight into it, those that go out are read where they lie until
 // their Release.
 //

@@ -3,11 +3,14 @@
 package process
 
 import (
+	"log/slog"
 	"os"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // OutputSlots is how many regions of outputs a process has.
@@ -45,6 +48,50 @@ func Tidy(t *testing.T, i *Instance) (inputs, outputs int64) {
 	}
 	return count(i.child.input), outputs
 }
+
+// Warden is our end of a warden.
+type Warden struct{ w *warden }
+
+// NewWarden makes one that is not that of this process.
+func NewWarden(command Command, log *slog.Logger) Warden {
+	return Warden{&warden{command: command, log: log, groups: map[int]bool{}}}
+}
+
+// Begin and End are of process groups.
+func (w Warden) Begin(group int) { w.w.begin(group) }
+
+// End is the opposite of Begin.
+func (w Warden) End(group int) { w.w.end(group) }
+
+// PID is the number of its process, 0 while there is none.
+func (w Warden) PID() int {
+	w.w.mu.Lock()
+	defer w.w.mu.Unlock()
+	if w.w.cmd == nil {
+		return 0
+	}
+	return w.w.cmd.Process.Pid
+}
+
+// Unread is how much the process has not read of what it was told, in bytes.
+func (w Warden) Unread(t *testing.T) int {
+	t.Helper()
+	raw, err := w.w.pipe.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Leave does what the end of this process would.
+func (w Warden) Leave() error { return w.w.pipe.Close() }
 
 // PID is the number of an instance's process.
 func PID(i *Instance) int {

@@ -27,6 +27,9 @@ import (
 // role tells this binary, started once more, what to be.
 const role = "TEST_ROLE"
 
+// wrapper is a script that a worker starts its instance with, whose program is $0.
+const wrapper = "TEST_WRAPPER"
+
 func TestMain(m *testing.M) {
 	switch name := os.Getenv(role); name {
 	case "":
@@ -42,6 +45,8 @@ func TestMain(m *testing.M) {
 		beHolder()
 	case "worker":
 		beWorker()
+	case "warden":
+		process.Ward(os.Stdin)
 	default:
 		beRude(name)
 	}

@@ -5,6 +5,8 @@ package process
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 
 	"github.com/ekiben/ekiben/runnables"
 )
@@ -24,6 +26,12 @@ func Start(context.Context, Command, runnables.Setup) (*Instance, error) {
 func Describe(context.Context, Command, runnables.Setup) (runnables.Resources, error) {
 	return runnables.Resources{}, &StartError{Reason: startExec, Message: ErrNoChannel.Error(), err: errors.ErrUnsupported}
 }
+
+// KeepWarden does nothing: there is nobody to watch over.
+func KeepWarden(Command, *slog.Logger) {}
+
+// Ward does nothing: there is nobody to watch over.
+func Ward(io.Reader) {}
 
 // Serve fails: instances that are processes need Unix.
 func Serve(context.Context, runnables.Kinds) error { return ErrNoChannel }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -215,24 +216,30 @@ func readFrame(r io.Reader) uint64 {
 	return id
 }
 
-// beWorker is a worker with an instance that hangs. It says who that is, and lives
-// until it is killed.
+// beWorker is a worker with an instance that hangs, which it starts as it is told. It
+// says who that is and who its child, and lives until it is killed.
 func beWorker() {
 	ctx := context.Background()
 	path, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
+	log := slog.New(slog.NewTextHandler(os.Stdout, nil))
+	process.KeepWarden(process.Command{Path: path, Env: map[string]string{role: "warden"}}, log)
+	command := process.Command{Path: path}
+	if script := os.Getenv(wrapper); script != "" {
+		command = process.Command{Path: "/bin/sh", Args: []string{"-c", script, path}}
+	}
 	r := runnables.Runner{Name: "subject", Runnable: "subject", Env: map[string]string{role: "instance"}}
-	i, err := process.Start(ctx, process.Command{Path: path}, runnables.Setup{Runner: r.WithDefaults()})
+	i, err := process.Start(ctx, command, runnables.Setup{Runner: r.WithDefaults(), Log: log})
 	if err != nil {
 		panic(err)
 	}
-	said, err := act(ctx, i, "pid")
+	said, err := act(ctx, i, "pid", "child")
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(said[0])
-	_, err = act(ctx, i, "hang") // deaf for the end of its channel
+	fmt.Println(said[0], said[1])
+	_, err = act(ctx, i, "print I hang", "hang") // deaf for the end of its channel
 	panic(err)
 }

@@ -35,28 +35,37 @@ func exists(pid int) bool {
 
 func TestProcessesDoNotOutliveTheirWorker(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), self(t).Path)
-	cmd.Env = append(os.Environ(), role+"=worker")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	for name, script := range map[string]string{
+		"which started them":             "",
+		"which started them by a script": `"$0"; exit $?`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), self(t).Path)
+			cmd.Env = append(os.Environ(), role+"=worker", wrapper+"="+script)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(out)
+			lines.Scan()
+			var pid, child int
+			if _, err := fmt.Sscan(lines.Text(), &pid, &child); err != nil || !exists(pid) || !exists(child) {
+				t.Fatalf("the instance is %q", lines.Text())
+			}
+			for lines.Scan() && !strings.Contains(lines.Text(), "I hang") {
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			eventually(t, "the end of the instance", func() bool { return !exists(pid) })
+			eventually(t, "the end of its child", func() bool { return !exists(child) })
+		})
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil || !exists(pid) {
-		t.Fatalf("the instance is %q", line)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	eventually(t, "the end of the instance", func() bool { return !exists(pid) })
 }
 
 func TestTheWholeGroupOfAProcessEndsWithIt(t *testing.T) {

@@ -164,10 +164,16 @@ func TestAChildThatIsKilledFromOutsideIsReplaced(t *testing.T) {
 	}
 }
 
+// The interpreter is behind a script, so that it is no child of the worker.
 func TestChildrenDoNotOutliveTheirWorker(t *testing.T) {
 	t.Parallel()
 
-	_, worker, base := newFaulty(t, 1)
+	script := filepath.Join(t.TempDir(), "python.sh")
+	text := fmt.Sprintf("#!/bin/sh\n%s \"$@\"\nexit $?\n", pythontest.Interpreter(t))
+	if err := os.WriteFile(script, []byte(text), 0o700); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	_, worker, base := newFaulty(t, 1, "python: "+script)
 	pid := childOf(t, base)
 	hung := make(chan struct{})
 	go func() { // it does not look at its channel then
