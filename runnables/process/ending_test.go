@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ekiben/ekiben/runnables/process"
 )
@@ -27,6 +29,25 @@ func TestHowAProcessEndedIsSaidInWords(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAProcessThatDoesNotComeUpIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log journal
+		up := process.ComeUp(log.logger(), "loading", "downloading weights")
+		time.Sleep(25 * time.Second)
+		up()
+		time.Sleep(time.Minute)
+		for _, after := range []string{"after=10s", "after=20s"} {
+			if want := `not ready yet" pid=4711 ` + after + ` wrote="[loading downloading weights]"`; log.count(want) != 1 {
+				t.Errorf("the log has no %s: %s", want, log.String())
+			}
+		}
+		if n := log.count("not ready yet"); n != 2 {
+			t.Errorf("it was warned of %d times, want twice", n)
+		}
+	})
 }
 
 func TestKillsForWantOfMemoryAreCounted(t *testing.T) {

@@ -5,6 +5,7 @@ package process
 import (
 	"log/slog"
 	"os"
+	"os/exec"
 	"strconv"
 	"syscall"
 	"testing"
@@ -71,6 +72,16 @@ func (w Warden) PID() int {
 		return 0
 	}
 	return w.w.cmd.Process.Pid
+}
+
+// ComeUp is a process that was just started and has written these lines; up says that
+// it is ready.
+func ComeUp(log *slog.Logger, wrote ...string) (up func()) {
+	c := &child{output: newOutput(log), log: log, born: time.Now(), cmd: &exec.Cmd{Process: &os.Process{Pid: 4711}}}
+	for _, line := range wrote {
+		c.output.line("stdout", line)
+	}
+	return c.remind()
 }
 
 // Unread is how much the process has not read of what it was told, in bytes.

@@ -27,6 +27,9 @@ const (
 	// have served nothing.
 	sound = 5 * time.Second
 
+	// slow is how often is told that a process is not ready yet.
+	slow = 10 * time.Second
+
 	// longestStart is how long a process that replaces another may take.
 	longestStart = 10 * time.Minute
 )
@@ -141,7 +144,9 @@ func start(ctx context.Context, command Command, s runnables.Setup, describe boo
 		return nil, readyMessage{}, &StartError{Reason: startExec, Message: err.Error(), err: err}
 	}
 	unhook := context.AfterFunc(ctx, func() { c.kill("it was not ready in time") })
+	stop := c.remind()
 	ready, err := c.introduce(message)
+	stop()
 	if !unhook() && err == nil { // it is being killed
 		err = broken(context.Cause(ctx))
 	}
@@ -150,6 +155,30 @@ func start(ctx context.Context, command Command, s runnables.Setup, describe boo
 		return c, ready, nil
 	}
 	return nil, readyMessage{}, c.stillborn(ctx, err)
+}
+
+// remind warns of a process that does not come up, again and again until stop: with what
+// it wrote last, which may say what it waits for.
+func (c *child) remind() (stop func()) {
+	up := make(chan struct{})
+	var reminding sync.WaitGroup
+	reminding.Go(func() {
+		tick := time.NewTicker(slow)
+		defer tick.Stop()
+		for {
+			select {
+			case <-up:
+				return
+			case <-tick.C:
+				c.log.Warn("the process of an instance is not ready yet",
+					"pid", c.cmd.Process.Pid, "after", time.Since(c.born).Round(time.Second), "wrote", c.output.tail())
+			}
+		}
+	})
+	return func() {
+		close(up)
+		reminding.Wait()
+	}
 }
 
 // introduce tells the process what to make, which is the body of START, and waits
