@@ -9,28 +9,31 @@ import (
 	"unsafe"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ekiben/ekiben/tensor"
 )
 
-// Large inputs are no part of their envelope: they are its body, a string under a
-// key of its own. Scripts check, copy and drop bodies and never see them, because
-// Lua hashes every byte that it is given, 1 ms for 600 KB.
+// Large inputs are no part of their envelope, and large results of jobs no part of
+// their record: they are bodies, each a string under a key of its own. Scripts check,
+// copy, move and drop bodies and never see them, because Lua hashes every byte that it
+// is given, 1 ms for 600 KB.
 //
-// A gateway stages a body under a name that nobody else has, in one round trip with
-// the script that accepts its call; if that does not happen it expires. From then on
-// whoever keeps the call has a body: the entry under the name in its field b, the
-// record of a job that may be run again under the job's id, and a dead letter under
-// the name in its field b. Each is dropped with who has it.
+// A body is staged under a name that nobody else has, in one round trip with the
+// script that accepts its call or ends it; if that does not happen it expires. From
+// then on whoever keeps a call has its inputs: the entry under the name in its field b,
+// the record of a job that may be run again under the job's id, and a dead letter under
+// the name in its field b. The result is the record's, under result~ and the job's id.
+// Each is dropped with who has it.
 //
-//	bytes of a body: inputs, see tensor.AppendNamed
+//	inputs: see tensor.AppendNamed        a result: see reply.go
 
-// stagedFor is how long a body is kept whose call was not accepted.
+// stagedFor is how long a body is kept whose call was neither accepted nor ended.
 const stagedFor = time.Minute
 
-// errNoBody means that a body is not there any more: a foreign hand dropped it, or
+// errNoBody means that inputs are not there any more: a foreign hand dropped them, or
 // Redis took none.
 var errNoBody = errors.New("the inputs are not in redis")
+
+// nameOfResult is that of a job's result.
+func nameOfResult(id string) string { return "result~" + id }
 
 // body is one on its way to Redis. None is the zero body.
 type body struct {
@@ -38,10 +41,7 @@ type body struct {
 	bytes []byte
 }
 
-// newBody makes a body of a call's inputs.
-func newBody(inputs []tensor.Named) body {
-	return body{rand.Text(), tensor.AppendNamed(make([]byte, 0, tensor.NamedSize(inputs)), inputs)}
-}
+func newBody(bytes []byte) body { return body{rand.Text(), bytes} }
 
 // stage is the command that stores it, none for none.
 func (b body) stage(k keys, runner string) []evaluation {
@@ -72,7 +72,7 @@ func (q *Queue) bodies(ctx context.Context, runner string, names []string) ([][]
 		case err == nil:
 			found[i] = bytesOf(s)
 		case !errors.Is(err, redis.Nil):
-			return nil, unavailable("read inputs of calls of "+runner, err)
+			return nil, unavailable("read inputs or results of "+runner, err)
 		}
 	}
 	return found, nil

@@ -71,12 +71,71 @@ func TestOnlyLargeInputsAreApart(t *testing.T) {
 		if got := said(cut.Deliveries[0].Inputs); got != input {
 			t.Errorf("%d bytes came out, which are not the %d that went in", len(got), len(input))
 		}
-		if _, err := w.Finish(t.Context(), answer(cut.Deliveries)); err != nil {
+		if _, err := w.Finish(t.Context(), []queue.Outcome{{Delivery: cut.Deliveries[0]}}); err != nil {
 			t.Fatal(err)
 		}
 		if left := b.names(); len(left) > 0 {
 			t.Errorf("after its end the bodies %q are left", left)
 		}
+	}
+}
+
+func TestALargeResultIsApartAsLongAsItsJobIsKept(t *testing.T) {
+	t.Parallel()
+	b := newBodies(t)
+	job, err := b.submit(large, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := b.NewConsumer(runner, "w", 0)
+	if _, err := w.Finish(t.Context(), answer(b.cut(w, any32).Deliveries)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.names(), []string{b.prefix + ":{ocr~0}:body:result~" + job.ID}; !slices.Equal(got, want) {
+		t.Fatalf("the bodies are %q, want %q", got, want)
+	}
+	if left := b.raw.PTTL(t.Context(), b.names()[0]).Val(); left <= 0 || left > time.Hour {
+		t.Errorf("the result lives for %s", left)
+	}
+	r, err := b.Result(t.Context(), job.ID)
+	if err != nil || said(r.Outputs) != large {
+		t.Errorf("Result() = %d outputs, %v", len(r.Outputs), err)
+	}
+	outcomes, err := b.Outcomes(t.Context(), []string{job.ID})
+	if err != nil || said(outcomes[0].Reply.Outputs) != large {
+		t.Errorf("Outcomes() = %d, %v", len(outcomes), err)
+	}
+	if err := b.Forget(t.Context(), []string{job.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if left := b.names(); len(left) > 0 {
+		t.Errorf("the bodies %q are left", left)
+	}
+}
+
+func TestALargeResultIsKeptByARedisWhoseMemoryIsFull(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := queue.DefaultConfig()
+	c.URL = server.URL
+	b := bodies{connect(t, c), raw(t, server), c.Prefix}
+	job, err := b.submit(large, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := b.NewConsumer(runner, "w", 0)
+	cut := b.cut(w, any32)
+	if err := b.raw.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Finish(t.Context(), answer(cut.Deliveries)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := b.Result(t.Context(), job.ID); err != nil || said(r.Outputs) != large {
+		t.Errorf("Result() = %d outputs, %v", len(r.Outputs), err)
+	}
+	if left := b.names(); len(left) > 0 {
+		t.Errorf("the bodies %q are left", left)
 	}
 }
 

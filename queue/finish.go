@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 
@@ -38,7 +39,13 @@ func (c *Consumer) Finish(ctx context.Context, outcomes []Outcome) (Finished, er
 			bytes += tensor.NamedSize(outcomes[n].Reply.Outputs)
 			n++
 		}
-		lost, err := c.finish(ctx, outcomes[:n])
+		lost, unstaged, err := c.finish(ctx, outcomes[:n], c.queue.config.MaxInline)
+		if err == nil && len(unstaged) > 0 {
+			// Redis takes nothing in, but scripts may end what there is.
+			var more int
+			more, _, err = c.finish(ctx, unstaged, math.MaxInt)
+			lost += more
+		}
 		if err != nil {
 			return done, err
 		}
@@ -48,7 +55,10 @@ func (c *Consumer) Finish(ctx context.Context, outcomes []Outcome) (Finished, er
 	return done, nil
 }
 
-func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, err error) {
+// finish ends calls. The result of a job that has more than so many bytes goes beside
+// its record, as inputs do; unstaged are the outcomes of those that did not arrive
+// there, whose jobs have not ended.
+func (c *Consumer) finish(ctx context.Context, outcomes []Outcome, inline int) (lost int, unstaged []Outcome, err error) {
 	ps := make([]place, len(outcomes))
 	for i := range outcomes {
 		ps[i] = outcomes[i].Delivery.at
@@ -56,39 +66,49 @@ func (c *Consumer) finish(ctx context.Context, outcomes []Outcome) (lost int, er
 	defer c.leave(ps)()
 	mine, err := c.mayFail(ctx, outcomes)
 	if err != nil {
-		return 0, unavailable("finish calls of "+c.runner, err)
+		return 0, nil, unavailable("finish calls of "+c.runner, err)
 	}
 	replies, hints := mailbag{}, mailbag{}
-	args := make([]any, 0, 3+9*len(outcomes))
+	var stages []evaluation
+	args := make([]any, 0, 3+10*len(outcomes))
 	args = append(args, c.name, c.queue.config.Retention.Milliseconds(), len(outcomes))
 	for i := range outcomes {
 		d, r := &outcomes[i].Delivery, &outcomes[i].Reply
-		job, result := "", []byte(nil)
-		body := appendReply(make([]byte, 0, replySize(r)), r)
+		job, result, outputs := "", []byte(nil), body{}
+		reply := appendReply(make([]byte, 0, replySize(r)), r)
 		switch {
 		case d.job:
-			job, result = d.ID, body
+			job, result = d.ID, reply
+			if r.Err == nil && len(reply) > inline {
+				result, outputs = nil, newBody(reply)
+				stages = append(stages, outputs.stage(c.queue.keys, c.runner)...)
+			}
 			hints.add(d.replyTo, d.ID, appendHint(nil))
 		case r.Err == nil || mine[i]:
-			replies.add(d.replyTo, d.ID, body)
+			replies.add(d.replyTo, d.ID, reply)
 		}
-		args = append(args, d.at.lane, d.at.entry, verdict(d, r), d.Rows, d.bytes, d.share, job, result, d.body)
+		args = append(args, d.at.lane, d.at.entry, verdict(d, r), d.Rows, d.bytes, d.share, job, result, d.body, outputs.name)
 	}
-	answer, err := c.sendEnd(ctx, replies, evaluation{&c.queue.scripts.finish, c.keys, args}, hints)
+	answer, err := c.sendEnd(ctx, replies, stages, evaluation{&c.queue.scripts.finish, c.keys, args}, hints)
 	if err != nil {
-		return 0, unavailable("finish calls of "+c.runner, err)
+		return 0, nil, unavailable("finish calls of "+c.runner, err)
 	}
 	verdicts, err := list(answer)
 	if err != nil || len(verdicts) != len(outcomes) {
-		return 0, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts), len(outcomes))
+		return 0, nil, fmt.Errorf("%w: %d verdicts on %d calls", ErrMalformed, len(verdicts), len(outcomes))
 	}
-	for i := range outcomes {
-		c.letGo(outcomes[i].Delivery)
+	for i, o := range outcomes {
+		verdict := text(verdicts[i])
+		if verdict == noBody {
+			unstaged = append(unstaged, o)
+			continue
+		}
+		c.letGo(o.Delivery)
 		if number(verdicts[i]) == 0 {
 			lost++
 		}
 	}
-	return lost, nil
+	return lost, unstaged, nil
 }
 
 // verdict is what the script is told of how a call ended.
@@ -102,12 +122,12 @@ func verdict(d *Delivery, r *Reply) string {
 	return "failed"
 }
 
-// sendEnd sends replies, then ends calls, then sends hints, in one round trip. It
-// returns what the script that ends them answered.
-func (c *Consumer) sendEnd(ctx context.Context, replies mailbag, end evaluation, hints mailbag) (any, error) {
+// sendEnd sends replies, stages results, then ends calls and sends hints, in one round
+// trip. It returns what the script that ends them answered.
+func (c *Consumer) sendEnd(ctx context.Context, replies mailbag, stages []evaluation, end evaluation, hints mailbag) (any, error) {
 	sent := c.post.send(c.queue, replies)
-	at := len(sent)
-	evs := append(sent, end)
+	at := len(sent) + len(stages)
+	evs := append(append(sent, stages...), end)
 	evs = append(evs, hints.checked(c.queue)...)
 	results := c.queue.scripts.runEach(ctx, evs)
 	err := c.post.heard(c.queue, sent, results)

@@ -20,6 +20,7 @@ const (
 	fieldDeadline = "deadline"
 	fieldExpires  = "expires"
 	fieldResult   = "result"
+	fieldOutputs  = "outputs" // how large the result is that is kept beside the record
 	fieldAsked    = "asked"   // the lane that was asked for
 	fieldLane     = "lane"    // the lane that it went into
 	fieldSeq      = "seq"     // how many had come into that lane with it
@@ -137,15 +138,22 @@ func (q *Queue) Result(ctx context.Context, id string) (Reply, error) {
 }
 
 func (q *Queue) result(ctx context.Context, runner, id string) (Reply, error) {
-	v, err := q.redis.HMGet(ctx, q.keys.job(runner, id), fieldResult).Result()
+	v, err := q.redis.HMGet(ctx, q.keys.job(runner, id), fieldResult, fieldOutputs).Result()
 	if err != nil {
 		return Reply{}, unavailable("read the result of job "+id, err)
 	}
-	if v[0] == nil {
+	result := bytesOf(text(v[0]))
+	if v[1] != nil {
+		found, err := q.bodies(ctx, runner, []string{nameOfResult(id)})
+		if err != nil {
+			return Reply{}, err
+		}
+		result = found[0]
+	}
+	if len(result) == 0 {
 		return Reply{}, fmt.Errorf("%w: %s", ErrUnknownJob, id)
 	}
-	body := text(v[0])
-	r, _, err := decodeReply(bytesOf(body))
+	r, _, err := decodeReply(result)
 	r.ID = id
 	return r, err
 }

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"slices"
-	"unsafe"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -30,7 +29,7 @@ func (q *Queue) Outcomes(ctx context.Context, ids []string) ([]JobOutcome, error
 			return nil, err
 		}
 		all[i] = JobOutcome{ID: id, Runner: runner}
-		reads[i] = pipe.HMGet(ctx, q.keys.job(runner, id), fieldState, fieldMethod, fieldResult)
+		reads[i] = pipe.HMGet(ctx, q.keys.job(runner, id), fieldState, fieldMethod, fieldResult, fieldOutputs)
 	}
 	if len(ids) == 0 {
 		return nil, nil
@@ -38,22 +37,60 @@ func (q *Queue) Outcomes(ctx context.Context, ids []string) ([]JobOutcome, error
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, unavailable("read jobs", err)
 	}
+	results := make([][]byte, len(ids))
+	apart := map[string][]int{} // those whose result is beside the record, by runner
 	for i, read := range reads {
 		v := read.Val()
 		o := &all[i]
 		o.State, o.Method = State(text(v[0])), text(v[1])
-		if o.State != Succeeded && o.State != Failed || v[2] == nil {
-			continue
+		results[i] = bytesOf(text(v[2]))
+		if v[3] != nil {
+			apart[o.Runner] = append(apart[o.Runner], i)
 		}
-		body := text(v[2])
-		r, _, err := decodeReply(unsafe.Slice(unsafe.StringData(body), len(body))) // outputs are never written to
-		if err != nil {
-			r = Reply{Err: &CallError{Code: CodeRunnerFailed, Message: err.Error()}}
-		}
-		r.ID = o.ID
-		o.Reply = r
+	}
+	if err := q.readApart(ctx, apart, ids, results); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i].decode(results[i])
 	}
 	return all, nil
+}
+
+// readApart reads the results of jobs that are beside their records.
+func (q *Queue) readApart(ctx context.Context, apart map[string][]int, ids []string, results [][]byte) error {
+	for runner, at := range apart {
+		names := make([]string, len(at))
+		for k, i := range at {
+			names[k] = nameOfResult(ids[i])
+		}
+		found, err := q.bodies(ctx, runner, names)
+		if err != nil {
+			return err
+		}
+		for k, i := range at {
+			results[i] = found[k]
+		}
+	}
+	return nil
+}
+
+// decode reads the result of a job that has one. One that is gone by now has gone with
+// its job.
+func (o *JobOutcome) decode(result []byte) {
+	if o.State != Succeeded && o.State != Failed {
+		return
+	}
+	if len(result) == 0 {
+		o.State = ""
+		return
+	}
+	r, _, err := decodeReply(result) // outputs are never written to
+	if err != nil {
+		r = Reply{Err: &CallError{Code: CodeRunnerFailed, Message: err.Error()}}
+	}
+	r.ID = o.ID
+	o.Reply = r
 }
 
 // forgotten is how many jobs one script drops: few enough that others need not

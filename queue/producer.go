@@ -224,7 +224,7 @@ func (q *Queue) newTicket(call *Call) (*ticket, error) {
 // pack writes a call, with its inputs in a body if they are large.
 func (q *Queue) pack(call *Call) (envelope []byte, apart body) {
 	if call.apart = tensor.NamedSize(call.Inputs) > q.config.MaxInline; call.apart {
-		apart = newBody(call.Inputs)
+		apart = newBody(tensor.AppendNamed(make([]byte, 0, tensor.NamedSize(call.Inputs)), call.Inputs))
 	}
 	return appendEnvelope(make([]byte, 0, envelopeSize(call)), call), apart
 }

@@ -115,8 +115,8 @@ type Config struct {
 	MaxReplyBytes int64
 
 	// MaxInline is how many bytes the inputs of a call may have and yet travel in its
-	// entry. Larger ones have a key of their own, which costs a round trip more and
-	// spares Redis's Lua the sight of them.
+	// entry, and the result of a job in its record. Larger ones have a key of their own,
+	// which costs a round trip more and spares Redis's Lua the sight of them.
 	MaxInline int
 }
 

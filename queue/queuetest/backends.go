@@ -218,7 +218,9 @@ func (r *rawRedis) unowned(runner string) []string {
 	var found []string
 	for _, key := range must(r.client.Keys(ctx, r.key(runner, "body:*")).Result())(r.t) {
 		name := strings.TrimPrefix(key, r.key(runner, "body:"))
-		if !owned[name] && !r.client.HExists(ctx, r.key(runner, "job:"+name), "body").Val() {
+		job, result := strings.CutPrefix(name, "result~")
+		field := map[bool]string{false: "body", true: "outputs"}[result]
+		if !owned[name] && !r.client.HExists(ctx, r.key(runner, "job:"+job), field).Val() {
 			found = append(found, "body "+name)
 		}
 	}

@@ -147,8 +147,7 @@ for i = 0, n - 1 do
 			"rows", ARGV[a + 3], "created", out[1], "start_by", int(at + left), "deadline", int(at + ARGV[a + 7]),
 			"run_at", int(at), "begin", left, "timeout", ARGV[a + 7], "call", e, "group", ARGV[a + 4])
 		if body ~= "" then
-			call("HSET", JOB .. job, "body", copy_body(body, job))
-			call("UNLINK", BODY .. body)
+			call("HSET", JOB .. job, "body", move_body(body, job))
 		end
 		call("ZADD", JOBS, out[1], job)
 		put_later(job, 0, at, now, b)

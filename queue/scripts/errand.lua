@@ -21,6 +21,7 @@ local function prolong()
 	call("HSET", key, "expires", int(expires))
 	call("PEXPIRE", key, HOOK_RETENTION)
 	call("PEXPIRE", BODY .. job, HOOK_RETENTION)
+	call("PEXPIRE", BODY .. "result~" .. job, HOOK_RETENTION)
 	call("ZADD", KEPT, "XX", int(expires), v[8] .. ":" .. job)
 end
 

@@ -11,7 +11,7 @@ for _, id in ipairs(ARGV) do
 	if terminal(v[1]) and not seen[id] then
 		seen[id] = true
 		records[#records + 1], jobs[#jobs + 1] = JOB .. id, id
-		call("UNLINK", BODY .. id)
+		call("UNLINK", BODY .. id, BODY .. "result~" .. id)
 		-- The sweep may have counted what has expired, and nothing else.
 		local size, member = tonumber(v[2] or 0), int(v[2] or 0) .. ":" .. id
 		if tonumber(v[3] or 0) > now then

@@ -106,11 +106,19 @@ local function give_back(shares)
 	end
 end
 
--- Has a body, if there is one, under another name too, for so many ms or until it
--- is dropped. Returns its bytes, 0 for none.
-local function copy_body(from, to, ms)
+-- Has a body, if there is one, under another name too, until it is dropped. Returns
+-- its bytes, 0 for none.
+local function copy_body(from, to)
 	if not from or call("COPY", BODY .. from, BODY .. to, "REPLACE") == 0 then return 0 end
-	if ms then call("PEXPIRE", BODY .. to, int(ms)) else call("PERSIST", BODY .. to) end
+	call("PERSIST", BODY .. to)
+	return call("STRLEN", BODY .. to)
+end
+
+-- The same under another name only.
+local function move_body(from, to)
+	if not from or call("EXISTS", BODY .. from) == 0 then return 0 end
+	call("RENAME", BODY .. from, BODY .. to)
+	call("PERSIST", BODY .. to)
 	return call("STRLEN", BODY .. to)
 end
 
@@ -154,7 +162,7 @@ local function bury(lane, id, fs, reason)
 	local apart = 0
 	if v.b then
 		local name = "dead~" .. lane .. "~" .. id
-		apart = copy_body(v.b, name)
+		apart = move_body(v.b, name)
 		letter[14], letter[15] = "b", name
 	end
 	call(unpack(letter))
@@ -227,7 +235,7 @@ end
 -- becomes terminal. fs are the fields of the entry: what it takes to run it again
 -- is kept unless it succeeded. Where many end, members gets what is to be kept of
 -- each; the number is its bytes, or false if it had ended.
-local function finish_one(id, lane, entry, state, now, retention, fs, result, members)
+local function finish_one(id, lane, entry, state, now, retention, fs, result, members, outputs)
 	local key = JOB .. id
 	local v = call("HMGET", key, "state", "lane", "entry", "hook", "events", "hooks")
 	local was = v[3] == entry and v[2] == tostring(lane) and v[1] or nil
@@ -240,7 +248,8 @@ local function finish_one(id, lane, entry, state, now, retention, fs, result, me
 		local c = call("HMGET", key, "call", "body")
 		e, apart = c[1] or "", tonumber(c[2] or 0)
 	end
-	local size = #e + apart + #(result or "")
+	local produced = move_body(outputs, "result~" .. id)
+	local size = #e + apart + #(result or "") + produced
 	local set = { "HSET", key, "state", state, "finished", int(now), "size", size, "expires", 0 }
 	if v[4] and (v[5] == "" or string.find("," .. v[5] .. ",", "," .. state .. ",", 1, true)) then
 		local n = int(tonumber(v[6] or 0) + 1)
@@ -252,7 +261,11 @@ local function finish_one(id, lane, entry, state, now, retention, fs, result, me
 	end
 	local expires = int(now + retention * 1000)
 	set[10] = expires
-	if result then set[#set + 1], set[#set + 2] = "result", result end
+	if produced > 0 then
+		set[#set + 1], set[#set + 2] = "outputs", int(produced)
+	elseif result then
+		set[#set + 1], set[#set + 2] = "result", result
+	end
 	if fs and e ~= "" then
 		local at = #set
 		set[at + 1], set[at + 2], set[at + 3], set[at + 4] = "call", e, "group", (select(8, plain(fs))) or ""
@@ -261,6 +274,7 @@ local function finish_one(id, lane, entry, state, now, retention, fs, result, me
 	call(unpack(set))
 	call("PEXPIRE", key, retention)
 	if apart > 0 then call("PEXPIRE", BODY .. id, retention) end
+	if produced > 0 then call("PEXPIRE", BODY .. "result~" .. id, retention) end
 	members[#members + 1] = expires
 	members[#members + 1] = size .. ":" .. id
 	return size

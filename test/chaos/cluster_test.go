@@ -176,8 +176,8 @@ for _, k in ipairs(redis.call("KEYS", "*:dead")) do
 end
 for _, k in ipairs(redis.call("KEYS", "*:body:*")) do
 	local shard, name = string.match(k, "^(.-}):body:(.*)$")
-	local left = redis.call("PTTL", k)
-	if not owned[name] and redis.call("HEXISTS", shard .. ":job:" .. name, "body") == 0 and (left < 0 or left > 60000) then n = n + 1 end
+	local left, job = redis.call("PTTL", k), string.match(name, "^result~(.*)$")
+	if not owned[name] and redis.call("HEXISTS", shard .. ":job:" .. (job or name), job and "outputs" or "body") == 0 and (left < 0 or left > 60000) then n = n + 1 end
 end
 return n`
 )
