@@ -16,16 +16,24 @@ import (
 
 // batchDesk is *bulk.Desk.
 type batchDesk interface {
-	Receive(ctx context.Context, name string, from io.Reader) (queue.BatchFile, error)
+	fileDesk
 	Create(ctx context.Context, spec queue.BatchSpec) (queue.Batch, error)
+}
+
+// fileDesk is the part of it for files.
+type fileDesk interface {
+	Receive(ctx context.Context, name string, from io.Reader) (queue.BatchFile, error)
 	File(ctx context.Context, id string) (queue.BatchFile, error)
+	Files(ctx context.Context, after string, limit int) (files []queue.BatchFile, more bool, err error)
 	Open(ctx context.Context, id string) (io.ReadCloser, error)
+	DropFile(ctx context.Context, id string) error
 }
 
 // batchRecords is *[queue.Queue].
 type batchRecords interface {
 	Batch(ctx context.Context, id string) (queue.Batch, error)
 	Batches(ctx context.Context, cursor string, limit int) (page []queue.Batch, next string, err error)
+	BatchCursor(ctx context.Context, id string) (string, error)
 	CancelBatch(ctx context.Context, id string) (queue.Batch, error)
 }
 
@@ -138,6 +146,8 @@ func (g *Gateway) batchRoutes() {
 	e.POST("/v1/batches/:id/cancel", g.handle(routeBatches, g.bulk(g.cancelBatch)))
 	g.get("/v1/batches/:id/results", g.handle(routeBatches, g.bulk(g.getOutcomes(resultsFile))))
 	g.get("/v1/batches/:id/errors", g.handle(routeBatches, g.bulk(g.getOutcomes(errorsFile))))
+	g.get("/v1/files", g.handle(routeFiles, g.bulk(g.getFiles)))
+	e.DELETE("/v1/files/:id", g.handle(routeFiles, g.bulk(g.deleteFile)))
 	e.POST("/v1/files", g.handle(routeFiles, g.bulk(g.postFile)))
 	g.get("/v1/files/:id", g.handle(routeFiles, g.bulk(g.getFile)))
 	g.get("/v1/files/:id/content", g.handle(routeFiles, g.bulk(g.getContent)))
@@ -184,12 +194,29 @@ func (g *Gateway) readLines(r *request, spec *queue.BatchSpec) error {
 		return err
 	}
 	spec.Runner, spec.Method = values["runner"], values["method"]
+	if err := g.knows(r, spec.Runner, spec.Method); err != nil {
+		return err
+	}
 	from, err := g.stream(r)
 	if err != nil {
 		return err
 	}
 	f, err := g.deps.Bulk.Desk.Receive(r.Request().Context(), "", from)
 	spec.File = f.ID
+	return err
+}
+
+// knows returns why lines cannot be calls of a runner and a method; "" is none yet.
+func (g *Gateway) knows(r *request, runner, method string) (err error) {
+	switch ctx := r.Request().Context(); {
+	case runner == "":
+	case isService(runner):
+		err = unknownRunner(runner)
+	case method == "":
+		_, err = g.roster.runner(ctx, runner)
+	default:
+		_, err = g.roster.method(ctx, runner, method)
+	}
 	return err
 }
 
@@ -218,6 +245,13 @@ func (g *Gateway) readBatch(r *request, spec *queue.BatchSpec) error {
 	if asked.InputFileID == "" || asked.Endpoint == "" {
 		return invalidBatch("input_file_id and endpoint are required")
 	}
+	runner, method, err := queue.EndpointOf(asked.Endpoint)
+	if err != nil {
+		return invalidBatch("endpoint: %v", err)
+	}
+	if err := g.knows(r, runner, method); err != nil {
+		return err
+	}
 	if asked.CompletionWindow != "24h" {
 		return invalidBatch(`completion_window is %s, want "24h"`, quote(asked.CompletionWindow))
 	}
@@ -235,32 +269,6 @@ func (g *Gateway) readBatch(r *request, spec *queue.BatchSpec) error {
 
 func invalidBatch(format string, args ...any) *Problem {
 	return &Problem{Code: CodeInvalidInput, Detail: fmt.Sprintf(format, args...)}
-}
-
-// getBatches answers GET /v1/batches.
-func (g *Gateway) getBatches(r *request) error {
-	values, err := queryOf(r.Request().URL.RawQuery, "limit", "cursor")
-	if err != nil {
-		return err
-	}
-	limit, err := limitParameter(values)
-	if err != nil {
-		return err
-	}
-	page, next, err := g.deps.Bulk.Records.Batches(r.Request().Context(), values["cursor"], limit)
-	if err != nil {
-		return cursorProblem(err)
-	}
-	views := make([]batchView, len(page))
-	for i := range page {
-		views[i] = viewOfBatch(page[i])
-	}
-	return r.JSON(http.StatusOK, struct {
-		Object string      `json:"object"`
-		Data   []batchView `json:"data"`
-		More   bool        `json:"has_more"`
-		Next   string      `json:"next,omitempty"`
-	}{"list", views, next != "", next})
 }
 
 // getBatch answers GET /v1/batches/{id}.

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +28,8 @@ type fakeDesk struct {
 	most    int
 	// broken is why nothing can be stored.
 	broken error
+	// cursor is where the last page of batches began.
+	cursor string
 }
 
 func (d *fakeDesk) Receive(_ context.Context, name string, from io.Reader) (queue.BatchFile, error) {
@@ -76,6 +80,34 @@ func (d *fakeDesk) Open(_ context.Context, id string) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(text)), nil
 }
 
+func (d *fakeDesk) Files(_ context.Context, after string, limit int) (files []queue.BatchFile, more bool, err error) {
+	if after == "none" {
+		return nil, false, queue.ErrUnknownFile
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.files)) {
+		if id > after {
+			files = append(files, queue.BatchFile{ID: id, Purpose: "batch", Created: createdAt})
+		}
+	}
+	return files[:min(limit, len(files))], len(files) > limit, nil
+}
+
+func (d *fakeDesk) DropFile(_ context.Context, id string) error {
+	switch {
+	case d.files[id] == "":
+		return queue.ErrUnknownFile
+	case d.files[id] == "needed":
+		return queue.ErrFileInUse
+	}
+	delete(d.files, id)
+	return nil
+}
+
+func (d *fakeDesk) BatchCursor(ctx context.Context, id string) (string, error) {
+	_, err := d.Batch(ctx, id)
+	return "behind " + id, err
+}
+
 func (d *fakeDesk) Batch(_ context.Context, id string) (queue.Batch, error) {
 	for _, b := range d.batches {
 		if b.ID == id {
@@ -89,6 +121,7 @@ func (d *fakeDesk) Batches(_ context.Context, cursor string, limit int) (page []
 	if cursor == "bad" {
 		return nil, "", queue.ErrMalformed
 	}
+	d.cursor = cursor
 	if limit < len(d.batches) {
 		return d.batches[:limit], "more", nil
 	}
@@ -182,6 +215,71 @@ func TestBatchesInTheShapeOfOpenAI(t *testing.T) {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
+}
+
+// What no line could be called with is refused before anything is stored.
+func TestABatchOfWhatIsNotThereIsRefused(t *testing.T) {
+	t.Parallel()
+	d, h := bulkGateway(t)
+	for query, words := range map[string]string{
+		"runner=none": `no runner "none"`, "runner=none&method=text": `no runner "none"`, "runner=all&method=none": `"none"`,
+		"runner=service.x&method=m": "no runner",
+	} {
+		w := send(t, h, http.MethodPost, "/v1/batches?"+query, "{}\n", "Content-Type", "application/jsonl")
+		wantProblem(t, w, http.StatusNotFound, "not_found", words)
+	}
+	if len(d.files) > 0 {
+		t.Errorf("stored %v", d.files)
+	}
+	d.files["file-1"] = "{}"
+	for endpoint, status := range map[string]int{
+		"/v1/runners/none/text": http.StatusNotFound, "/v1/runners/all/none": http.StatusNotFound,
+		"/v1/chat/completions": http.StatusBadRequest, "all": http.StatusBadRequest,
+	} {
+		body := `{"input_file_id":"file-1","endpoint":"` + endpoint + `","completion_window":"24h"}`
+		if w := send(t, h, http.MethodPost, "/v1/batches", body, "Content-Type", "application/json"); w.Code != status {
+			t.Errorf("%s: %d %s", endpoint, w.Code, w.Body)
+		}
+	}
+	if len(d.batches) > 0 {
+		t.Errorf("made %v", d.batches)
+	}
+	for _, query := range []string{"", "?runner=all", "?method=text"} { // lines may name the rest
+		if w := send(t, h, http.MethodPost, "/v1/batches"+query, "{}\n"); w.Code != http.StatusAccepted {
+			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+		}
+	}
+}
+
+func TestFilesAreListedAndDropped(t *testing.T) {
+	t.Parallel()
+	d, h := bulkGateway(t)
+	d.files = map[string]string{"file-1": "a", "file-2": "needed", "file-3": "c"}
+	for path, want := range map[string]string{
+		"/v1/files?limit=2":           `"first_id":"file-1","last_id":"file-2","has_more":true`,
+		"/v1/files?after=file-2":      `"first_id":"file-3","last_id":"file-3","has_more":false`,
+		"/v1/files?purpose=batch":     `"last_id":"file-3"`,
+		"/v1/files?purpose=fine-tune": `{"object":"list","data":[],"first_id":null,"last_id":null,"has_more":false}`,
+	} {
+		if w := send(t, h, http.MethodGet, path, ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	wantProblem(t, send(t, h, http.MethodGet, "/v1/files?after=none", ""), http.StatusNotFound, "not_found")
+	wantBody(t, send(t, h, http.MethodDelete, "/v1/files/file-1", ""), http.StatusOK, `{"id":"file-1","object":"file","deleted":true}`+"\n")
+	wantProblem(t, send(t, h, http.MethodDelete, "/v1/files/file-1", ""), http.StatusNotFound, "not_found")
+	wantProblem(t, send(t, h, http.MethodDelete, "/v1/files/file-2", ""), http.StatusConflict, "conflict")
+}
+
+func TestBatchesAreListedBehindAnID(t *testing.T) {
+	t.Parallel()
+	d, h := bulkGateway(t)
+	d.batches = []queue.Batch{{ID: "a"}, {ID: "b"}}
+	if w := send(t, h, http.MethodGet, "/v1/batches?after=b", ""); w.Code != http.StatusOK || d.cursor != "behind b" || !strings.Contains(w.Body.String(), `"last_id":"b"`) {
+		t.Errorf("%d %s, from %q", w.Code, w.Body, d.cursor)
+	}
+	wantProblem(t, send(t, h, http.MethodGet, "/v1/batches?after=none", ""), http.StatusNotFound, "not_found")
+	wantProblem(t, send(t, h, http.MethodGet, "/v1/batches?after=a&cursor=x", ""), http.StatusBadRequest, "invalid_input")
 }
 
 func TestAStoreThatFailsMaySucceedLater(t *testing.T) {

@@ -113,7 +113,7 @@ func (g *Gateway) receiveForm(r *request, form *multipart.Reader) (f queue.Batch
 			}
 		case "purpose":
 			purpose, err := io.ReadAll(io.LimitReader(part, maxCursor))
-			if err != nil || string(purpose) != "batch" {
+			if err != nil || string(purpose) != purposeBatch {
 				return f, invalidBatch("purpose is %s, want batch", quote(string(purpose)))
 			}
 		}

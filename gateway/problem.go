@@ -215,6 +215,7 @@ func queueProblems() []queueProblem {
 		{queue.ErrUnknownDeadLetter, CodeNotFound, "there is no such dead letter, or none any more"},
 		{queue.ErrUnknownBatch, CodeNotFound, "there is no such batch, or none any more"},
 		{queue.ErrUnknownFile, CodeNotFound, "there is no such file, or none any more"},
+		{queue.ErrFileInUse, CodeConflict, "the file belongs to a batch: one that has not ended needs it, and outcomes are dropped with theirs"},
 		{queue.ErrEmptyFile, CodeInvalidInput, "the file has no lines"},
 		{queue.ErrUnknownRunner, CodeNotFound, "there is no such runner"},
 		{queue.ErrUnknownSchedule, CodeNotFound, "there is no such schedule"},

@@ -1,7 +1,10 @@
 package queue
 
 import (
+	"fmt"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -44,6 +47,19 @@ type BatchSpec struct {
 	Digest string `json:"digest,omitempty"`
 	// Metadata is the client's.
 	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// EndpointOf is the runner and the method that the path of a route names, as an
+// endpoint or the url of a line.
+func EndpointOf(path string) (runner, method string, err error) {
+	rest, ours := strings.CutPrefix(path, "/v1/runners/")
+	first, second, two := strings.Cut(rest, "/")
+	runner, err1 := url.PathUnescape(first)
+	method, err2 := url.PathUnescape(second)
+	if !ours || !two || runner == "" || method == "" || strings.ContainsAny(second, "/?#") || err1 != nil || err2 != nil {
+		return "", "", fmt.Errorf("url is %.100q, want /v1/runners/{runner}/{method}", path)
+	}
+	return runner, method, nil
 }
 
 // BatchProgress is how far a batch has come.

@@ -28,6 +28,9 @@ var (
 	// ErrFileTooLarge means that a file has more bytes or lines than it may.
 	ErrFileTooLarge = errors.New("the file is too large")
 
+	// ErrFileInUse means that a batch needs a file that is to be dropped.
+	ErrFileInUse = errors.New("the file is in use")
+
 	// ErrStorage means that the store of the files of batches fails.
 	ErrStorage = errors.New("the blob store fails")
 
@@ -84,6 +87,18 @@ func (q *Queue) Batch(ctx context.Context, id string) (Batch, error) {
 		return Batch{}, fmt.Errorf("%w: %s", ErrUnknownBatch, id)
 	}
 	return found[0], nil
+}
+
+// BatchCursor is the cursor that goes on behind a batch in the list of them.
+func (q *Queue) BatchCursor(ctx context.Context, id string) (string, error) {
+	micros, err := q.redis.ZScore(ctx, q.keys.batches(), id).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("%w: %s", ErrUnknownBatch, id)
+	}
+	if err != nil {
+		return "", unavailable("look for batch "+id, err)
+	}
+	return mark{int64(micros), id}.String(), nil
 }
 
 // Batches lists batches, the newest first, up to limit (1 to 1000) behind a

@@ -117,6 +117,14 @@ func TestBatchesAreListedFromNewToOld(t *testing.T) {
 	if fmt.Sprint(got) != "[b6 b5 b4 b3 b2 b1 b0]" {
 		t.Errorf("got %v", got)
 	}
+	if after, err := q.BatchCursor(ctx, "b2"); err != nil {
+		t.Error(err)
+	} else if page, _, err := q.Batches(ctx, after, 10); err != nil || len(page) != 2 || page[0].ID != "b1" {
+		t.Errorf("behind b2 are %+v, %v", page, err)
+	}
+	if _, err := q.BatchCursor(ctx, "none"); !errors.Is(err, queue.ErrUnknownBatch) {
+		t.Errorf("got %v", err)
+	}
 	if err := q.DropBatch(ctx, "b3"); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type ledger interface {
 	SaveBatch(ctx context.Context, id string, spec queue.BatchSpec, total int) (queue.Batch, error)
 	Batch(ctx context.Context, id string) (queue.Batch, error)
 	BatchParts(ctx context.Context, id, kind string, n int) ([]string, error)
+	OpenBatches(ctx context.Context, limit int) ([]string, error)
 }
 
 // Desk takes files and batches in, and hands outcomes out. It is safe for

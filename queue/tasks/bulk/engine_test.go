@@ -349,7 +349,7 @@ func TestOutcomesInTheShapeOfOpenAI(t *testing.T) {
 		t.Errorf("got  %swant %s", got, want)
 	}
 	errs := strings.Split(w.read(bulk.ErrorsFile(b.ID)), "\n")
-	if !strings.Contains(errs[0], `"status_code":500`) || !strings.Contains(errs[0], `"error":{"code":"runner_failed","message":"it broke"}`) {
+	if !strings.Contains(errs[0], `"status_code":500`) || !strings.Contains(errs[0], `"body":{"code":"runner_failed","detail":"it broke"}},"error":null}`) {
 		t.Errorf("got %s", errs[0])
 	}
 	if !strings.Contains(errs[1], `"custom_id":"three","response":null,"error":{"code":"invalid_input"`) {

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/ekiben/ekiben/queue"
 )
@@ -125,24 +123,12 @@ func foreignCall(call lineCall, w *wireLine, endpoint string) (lineCall, error) 
 	if endpoint != "" && w.URL != endpoint {
 		return call, fmt.Errorf("url is %q, the batch's endpoint %q", cut(w.URL), endpoint)
 	}
-	runner, method, err := MethodOf(w.URL)
+	runner, method, err := queue.EndpointOf(w.URL)
 	if err != nil {
 		return call, err
 	}
 	call.runner, call.method = runner, method
 	return call, nil
-}
-
-// MethodOf is the runner and the method that the path of a route names.
-func MethodOf(path string) (runner, method string, err error) {
-	rest, ours := strings.CutPrefix(path, "/v1/runners/")
-	first, second, two := strings.Cut(rest, "/")
-	runner, err1 := url.PathUnescape(first)
-	method, err2 := url.PathUnescape(second)
-	if !ours || !two || runner == "" || method == "" || strings.ContainsAny(second, "/?#") || err1 != nil || err2 != nil {
-		return "", "", fmt.Errorf("url is %q, want /v1/runners/{runner}/{method}", cut(path))
-	}
-	return runner, method, nil
 }
 
 // cut shortens a text for a message.

@@ -117,8 +117,7 @@ func foreignOutcomeOf(l *line, b *queue.Batch, custom *string) foreignOutcome {
 	o := foreignOutcome{ID: fmt.Sprintf("%s-%d", b.ID, l.number), CustomID: custom}
 	if l.id != "" {
 		o.Response = &foreignResponse{Status: l.status, RequestID: l.id, Body: l.answer}
-	}
-	if l.failed() {
+	} else { // it never was a call
 		var said struct{ Code, Detail string }
 		_ = json.Unmarshal(l.answer, &said) // what it does not say stays empty
 		o.Error = &foreignError{Code: said.Code, Message: said.Detail}
