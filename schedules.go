@@ -45,7 +45,10 @@ func (p *process) replaceSchedules(ctx context.Context, all []queue.Schedule) er
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for said := false; ; said = true {
-		err := schedule.Book{Store: p.queue}.Replace(ctx, all)
+		removed, err := schedule.Book{Store: p.queue}.Replace(ctx, all)
+		for _, name := range removed {
+			p.log.WarnContext(ctx, "a schedule was removed: it is of a runners file, and not in the one of this process", "schedule", name)
+		}
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return nil

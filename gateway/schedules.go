@@ -208,10 +208,23 @@ func (c *Calls) SubmitTick(ctx context.Context, s queue.Schedule, id string) (qu
 	if err == nil {
 		return job, nil
 	}
-	if p := c.Problem(ctx, err); p != nil && (p.Code == CodeInvalidInput || p.Code == CodeTooLarge || p.Code == CodeUnsupportedMediaType) {
+	if p := c.Problem(ctx, err); p != nil && wrongCall(p) {
 		return queue.Job{}, fmt.Errorf("%w: %w", schedule.ErrRefused, p)
 	}
 	return queue.Job{}, err
+}
+
+// wrongCall reports whether a problem is that of a call which would be as wrong
+// later: of its input, or of a method that its runner does not have.
+func wrongCall(p *Problem) bool {
+	switch p.Code {
+	case CodeInvalidInput, CodeTooLarge, CodeUnsupportedMediaType:
+		return true
+	case CodeNotFound:
+		return p.Methods != nil
+	default:
+		return false
+	}
 }
 
 // scheduleFacts are what the dashboard shows of schedules; nil if they are not

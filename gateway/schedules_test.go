@@ -179,7 +179,7 @@ func TestATickIsSubmittedAsTheScheduleSays(t *testing.T) {
 		"its input is wrong":    {func(s *queue.Schedule) { s.Input = []byte(`{"other":1}`) }, nil, true},
 		"its time is too long":  {func(s *queue.Schedule) { s.Timeout = 48 * time.Hour }, nil, true},
 		"nobody has the runner": {func(s *queue.Schedule) { s.Runner = "later" }, nil, false},
-		"the method is not yet": {func(s *queue.Schedule) { s.Method = "later" }, nil, false},
+		"there is no method":    {func(s *queue.Schedule) { s.Method = "later" }, nil, true},
 		"the queue is full":     {func(*queue.Schedule) {}, queue.ErrFull, false},
 		"redis is away":         {func(*queue.Schedule) {}, queue.ErrUnavailable, false},
 	} {

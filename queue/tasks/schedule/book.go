@@ -84,23 +84,27 @@ func (b Book) Remove(ctx context.Context, name string) error {
 
 // Replace makes the schedules of the file those given. Those that are not in it
 // any more are removed; those that are in it as they were go on, paused or not;
-// one of the same name that came by request becomes the file's.
-func (b Book) Replace(ctx context.Context, all []queue.Schedule) error {
+// one of the same name that came by request becomes the file's. It returns the names
+// of those that it removed, after an error too.
+func (b Book) Replace(ctx context.Context, all []queue.Schedule) (removed []string, err error) {
 	keep := make(map[string]bool, len(all))
 	for _, s := range all {
 		keep[s.Name] = true
 	}
 	known, err := b.Store.Schedules(ctx)
 	if err != nil {
-		return fmt.Errorf("schedules: %w", err)
+		return nil, fmt.Errorf("schedules: %w", err)
 	}
 	for _, s := range known {
 		if s.Source != queue.ScheduleFile || keep[s.Name] {
 			continue
 		}
 		err := b.drop(ctx, s.Name, queue.ScheduleFile)
-		if err != nil && !errors.Is(err, queue.ErrUnknownSchedule) && !errors.Is(err, ErrInFile) {
-			return err
+		switch {
+		case err == nil:
+			removed = append(removed, s.Name)
+		case !errors.Is(err, queue.ErrUnknownSchedule) && !errors.Is(err, ErrInFile):
+			return removed, err
 		}
 	}
 	for _, s := range all {
@@ -112,10 +116,10 @@ func (b Book) Replace(ctx context.Context, all []queue.Schedule) error {
 			return redefined(was, s, now), nil
 		})
 		if err != nil {
-			return err
+			return removed, err
 		}
 	}
-	return nil
+	return removed, nil
 }
 
 // redefined is a schedule with another definition. What it did stays.

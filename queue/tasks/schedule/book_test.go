@@ -1,10 +1,12 @@
 package schedule_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,14 +78,14 @@ func TestTheFileIsReplacedAsASet(t *testing.T) {
 	book, ctx := schedule.Book{Store: m}, t.Context()
 	put(t, m, schedule.Definition{Name: "mine", Cron: "0 * * * *"})
 	put(t, m, schedule.Definition{Name: "both", Cron: "0 * * * *"})
-	file := func(crons map[string]string) {
+	file := func(crons map[string]string, gone ...string) {
 		t.Helper()
 		var all []queue.Schedule
 		for name, cron := range crons {
 			all = append(all, define(t, schedule.Definition{Name: name, Cron: cron}))
 		}
-		if err := book.Replace(ctx, all); err != nil {
-			t.Fatal(err)
+		if removed, err := book.Replace(ctx, all); err != nil || !slices.Equal(removed, gone) {
+			t.Fatalf("removed %q, %v; want %q", removed, err, gone)
 		}
 	}
 	file(map[string]string{"a": "0 * * * *", "b": "0 * * * *", "both": "1 * * * *"})
@@ -98,7 +100,7 @@ func TestTheFileIsReplacedAsASet(t *testing.T) {
 	}
 	before := m.is(t, "a")
 	m.set(moment(t, "2026-05-01T00:20:00Z"))
-	file(map[string]string{"a": "0 * * * *", "c": "0 * * * *"})
+	file(map[string]string{"a": "0 * * * *", "c": "0 * * * *"}, "b", "both")
 	if !reflect.DeepEqual(m.is(t, "a"), before) {
 		t.Errorf("what did not change was written: %+v", m.is(t, "a"))
 	}
@@ -110,7 +112,7 @@ func TestTheFileIsReplacedAsASet(t *testing.T) {
 	if got := strings.Join(names, ", "); err != nil || got != "a file, c file, mine api" {
 		t.Errorf("got %s, %v", got, err)
 	}
-	file(map[string]string{"a": "5 * * * *"})
+	file(map[string]string{"a": "5 * * * *"}, "c")
 	if s := m.is(t, "a"); s.Paused || s.Cron != "5 * * * *" || !s.Handled.Equal(moment(t, "2026-05-01T00:20:00Z")) {
 		t.Errorf("%+v", s)
 	}
@@ -120,7 +122,7 @@ func TestTheFileIsReplacedAsASet(t *testing.T) {
 	if err := book.Remove(ctx, "mine"); !errors.Is(err, queue.ErrUnknownSchedule) {
 		t.Errorf("got %v", err)
 	}
-	file(nil)
+	file(nil, "a")
 	if all, err := m.Schedules(ctx); err != nil || len(all) != 0 {
 		t.Errorf("%+v, %v", all, err)
 	}
@@ -193,9 +195,10 @@ func TestADefinitionThatIsWrongSaysAllThatIs(t *testing.T) {
 		"bytes":               {Input: []byte(`"` + strings.Repeat("x", 256<<10) + `"`), Cron: "@daily"},
 		"cron has":            {Cron: strings.Repeat("1,", 200) + "1 * * * *"},
 		"at least backoff_ms": {Cron: "@daily", Retry: &runnables.RetrySpec{Attempts: 1, BackoffMS: 2, MaxBackoffMS: 1}},
+		"is a service":        {Runner: "service.analysis", Cron: "@daily"},
 		"IANA":                {Cron: "@daily", TimeZone: "Local"},
 	} {
-		d.Name, d.Runner, d.Method = "a", "r", "m"
+		d.Name, d.Runner, d.Method = "a", cmp.Or(d.Runner, "r"), "m"
 		if _, err := d.Schedule(); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%v does not mention %s", err, word)
 		}

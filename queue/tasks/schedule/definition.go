@@ -67,6 +67,9 @@ func (d Definition) Schedule() (queue.Schedule, error) {
 			errs = append(errs, fmt.Errorf("%s: %w", named.what, err))
 		}
 	}
+	if strings.HasPrefix(d.Runner, runnables.ReservedPrefix) {
+		errs = append(errs, fmt.Errorf("runner: %.80q is a service, and schedules call runners", d.Runner))
+	}
 	if len(d.Cron) > maxCron {
 		errs = append(errs, fmt.Errorf("cron has %d bytes, want at most %d", len(d.Cron), maxCron))
 	} else if _, err := Parse(s.Cron, d.TimeZone); err != nil {

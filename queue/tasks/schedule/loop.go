@@ -50,6 +50,9 @@ type Loop struct {
 	// it is said once. specs are those that were read lately. Guarded by mu.
 	said  map[string]string
 	specs map[[2]string]Spec
+	// missing are the schedules of which it was said that they miss ticks, and which
+	// have missed some whenever there was something to do since. Guarded by mu.
+	missing map[string]bool
 }
 
 // mostSpecs is how many specs are kept read.
@@ -60,7 +63,7 @@ func NewLoop(store Store, submit submitter, log *slog.Logger) *Loop {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Loop{store: store, submit: submit, log: log, ticks: newTicks(), said: map[string]string{}, specs: map[[2]string]Spec{}}
+	return &Loop{store: store, submit: submit, log: log, ticks: newTicks(), said: map[string]string{}, specs: map[[2]string]Spec{}, missing: map[string]bool{}}
 }
 
 // Run looks about every second for what is due until ctx is done, and returns nil
@@ -121,6 +124,24 @@ func (l *Loop) forget(there map[string]bool) {
 			delete(l.said, name)
 		}
 	}
+	for name := range l.missing {
+		if !there[name] {
+			delete(l.missing, name)
+		}
+	}
+}
+
+// misses notes whether a schedule misses ticks, and reports whether that begins.
+func (l *Loop) misses(name string, some bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	begins := some && !l.missing[name]
+	if some {
+		l.missing[name] = true
+	} else {
+		delete(l.missing, name)
+	}
+	return begins
 }
 
 // isDue reports whether a schedule may have something to do. One that cannot be
@@ -173,8 +194,10 @@ func (l *Loop) serve(ctx context.Context, name string) error {
 		return err
 	}
 	due := spec.Due(s.Missed, s.Handled, now)
-	if due.Missed > 0 {
+	if l.misses(name, due.Missed > 0) {
 		l.log.WarnContext(ctx, "ticks of a schedule were missed and are not run", "schedule", name, "missed", due.Missed, "rule", s.Missed)
+	}
+	if due.Missed > 0 {
 		s.Handled = due.Until
 		s.MissedTicks += due.Missed
 		if s, err = l.move(ctx, s); err != nil {
@@ -196,11 +219,13 @@ func (l *Loop) run(ctx context.Context, s queue.Schedule, at time.Time) (queue.S
 	result := fired
 	switch {
 	case errors.Is(err, ErrRefused):
-		l.log.ErrorContext(ctx, "the job of a tick was refused", "schedule", s.Name, "tick", at, "err", err)
+		if s.Refusal != err.Error() {
+			l.log.ErrorContext(ctx, "the jobs of a schedule are refused", "schedule", s.Name, "tick", at, "err", err)
+		}
 		s.Refusal, s.RefusedAt = err.Error(), at.UTC()
 		result = refused
 	case err != nil:
-		return s, fmt.Errorf("tick %s: %w", at.UTC().Format(time.RFC3339), err)
+		return s, fmt.Errorf("the job of a tick is not taken: %w", err)
 	default:
 		s.Last, s.LastJob = at.UTC(), job.ID
 		s.Refusal, s.RefusedAt = "", time.Time{}

@@ -100,6 +100,49 @@ func TestATickThatIsRefusedIsNotedAndTheNextComes(t *testing.T) {
 	}
 }
 
+// A schedule that ticks every second says once what is the matter with it, and once
+// more when it is that again.
+func TestWhatEveryTickHasIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"refused": fmt.Errorf("%w: x is missing", schedule.ErrRefused), "not taken": queue.ErrUnknownRunner} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMemory(moment(t, "2026-05-01T00:10:00Z"))
+			put(t, m, schedule.Definition{Name: "a", Cron: "@every 1s"})
+			var log bytes.Buffer
+			l := schedule.NewLoop(m, m, slog.New(slog.NewTextHandler(&log, nil)))
+			failing := func(from time.Time) {
+				m.taken = func(queue.Schedule, string) error { return err }
+				for s := range 60 {
+					m.set(from.Add(time.Duration(s) * time.Second))
+					if err := l.Turn(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			failing(moment(t, "2026-05-01T00:10:01Z"))
+			for _, line := range []string{err.Error(), "ticks of a schedule were missed"} {
+				if n := strings.Count(log.String(), line); n > 1 {
+					t.Errorf("%q is said %d times:\n%s", line, n, &log)
+				}
+			}
+			if !strings.Contains(log.String(), err.Error()) {
+				t.Errorf("it is not said why: %s", &log)
+			}
+			m.taken = nil
+			for range 2 {
+				turn(t, l, m, "2026-05-01T00:11:30Z")
+			}
+			turn(t, l, m, "2026-05-01T00:11:31Z")
+			log.Reset()
+			failing(moment(t, "2026-05-01T00:11:32Z"))
+			if n := strings.Count(log.String(), err.Error()); n != 1 {
+				t.Errorf("the second time it is said %d times:\n%s", n, &log)
+			}
+		})
+	}
+}
+
 func TestAPausedScheduleDoesNotTickAndMissesNothing(t *testing.T) {
 	t.Parallel()
 	m := newMemory(moment(t, "2026-05-01T00:10:00Z"))
