@@ -40,6 +40,9 @@ func TestNoExecutionStartsAfterTheDeadline(t *testing.T) {
 			s.end()
 			q.want(t, 1, "[2]")
 			q.want(t, 2, queue.CodeDeadline)
+			if q.replies["2"].Err.Retryable {
+				t.Error("that its time was over is said to be retryable, and is not tried again")
+			}
 			q.want(t, 3, "[6]")
 			q.want(t, 4, "[8]")
 			if rec.String() != "run[1] other[3 4]" {

@@ -31,9 +31,10 @@ func callError(err error) *queue.CallError {
 // tooSlow is what the caller is told whose call began in time.
 const tooSlow = "the deadline passed while the call was executed"
 
-// expired is the error of a call for which it is too late.
+// expired is the error of a call for which it is too late. It does not get better:
+// a job that has retries left has no time left.
 func expired(why string) *queue.CallError {
-	return &queue.CallError{Code: queue.CodeDeadline, Message: why, Retryable: true}
+	return &queue.CallError{Code: queue.CodeDeadline, Message: why}
 }
 
 // unwanted is the error of a call that was canceled.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -31,7 +30,8 @@ type Outcome struct {
 	Answer string
 	// RetryAfter is what the receiver asked for; 0 if it did not.
 	RetryAfter time.Duration
-	// Refused: the address is none that may be told, and the receiver was not asked.
+	// Refused: the URL is none that may be told, whatever its name stands for, and
+	// the receiver was not asked.
 	Refused bool
 }
 
@@ -92,7 +92,9 @@ func (s *Sender) Post(ctx context.Context, to, id string, body []byte) Outcome {
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return Outcome{Answer: kept(err.Error()), Refused: errors.Is(err, ErrRefused)}
+		// A name that is none that may be told now may be one when it is looked up
+		// again; an address was refused above.
+		return Outcome{Answer: kept(err.Error())}
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))

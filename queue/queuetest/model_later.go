@@ -75,12 +75,15 @@ func (m *Model) tryAgain(s *shelf, e *entry, failure *queue.CallError) bool {
 	return true
 }
 
+// hookRetention is how long the record of a job is kept at least that has a webhook.
+const hookRetention = 25 * time.Hour
+
 // tell writes down that somebody is to be told of the end of a job.
 func (m *Model) tell(r *record) {
 	if r.hook.URL == "" || len(r.hook.Events) > 0 && !slices.Contains(r.hook.Events, r.State) {
 		return
 	}
-	r.Expires = r.Finished.Add(max(m.config.Retention, 24*time.Hour))
+	r.Expires = r.Finished.Add(max(m.config.Retention, hookRetention))
 	m.tellAgain(r)
 }
 
@@ -217,7 +220,7 @@ func (m *Model) Redeliver(_ context.Context, id string) error {
 	if !r.State.Terminal() || r.hook.URL == "" || r.hook.State == queue.HookPending {
 		return fmt.Errorf("%w: %s", queue.ErrNotDone, id)
 	}
-	r.Expires = at(max(time.Duration(r.Expires.UnixMicro())*time.Microsecond, now()+24*time.Hour))
+	r.Expires = at(max(time.Duration(r.Expires.UnixMicro())*time.Microsecond, now()+hookRetention))
 	m.tellAgain(r)
 	return nil
 }

@@ -280,7 +280,7 @@ var hookedTests = []test{
 		if h.State != "" || h.URL != "https://example.org/hook" || !slices.Equal(h.Events, []queue.State{queue.Failed, queue.Canceled}) {
 			s.t.Errorf("Hook() = %+v", h)
 		}
-		if j := s.job(ids[0]); j.Expires.Sub(j.Finished) < 24*time.Hour {
+		if j := s.job(ids[0]); j.Expires.Sub(j.Finished) != hookRetention {
 			s.t.Errorf("its record is kept for %s, too short for the webhook", j.Expires.Sub(j.Finished))
 		}
 	}},

@@ -36,8 +36,8 @@ local METER, DUE, RUNNING, CRASHES, BELL, DEAD, WORKERS, BEATS, CALLERS, CANCELE
 local call = redis.call
 
 -- How long the record of a job is kept at least whose end somebody is to be told,
--- in ms.
-local HOOK_RETENTION = 86400000
+-- in ms: the day for which that is tried, and an hour for the last time.
+local HOOK_RETENTION = 90000000
 
 -- How long after its call's deadline the body of an entry is dropped if nobody has,
 -- in ms.

@@ -17,9 +17,6 @@ const (
 	// deliverFor is how long a webhook is tried.
 	deliverFor = 24 * time.Hour
 
-	// maxAsked is the longest time that a receiver may ask for.
-	maxAsked = time.Hour
-
 	// usualDelay is how long a task waits that failed of Redis, say.
 	usualDelay, maxDelay = 5 * time.Second, time.Hour
 )
@@ -52,13 +49,14 @@ func judge(o webhook.Outcome, n int, age time.Duration, chance float64) verdict 
 	}
 	delays := deliveryDelays()
 	after := jittered(delays[min(max(n, 1), len(delays))-1], chance)
-	if o.RetryAfter > 0 && (o.Status == http.StatusTooManyRequests || o.Status == http.StatusServiceUnavailable) {
+	left := deliverFor - age
+	if o.RetryAfter > 0 {
 		// Later than asked for, never sooner: receivers that ask many for the same
-		// time would meet all of them then.
-		asked := min(o.RetryAfter, maxAsked)
-		after = asked + time.Duration(chance*float64(asked)/10)
+		// time would meet all of them then. What is asked for beyond the end is tried
+		// a last time at the end.
+		after = min(o.RetryAfter+time.Duration(chance*float64(o.RetryAfter)/10), left)
 	}
-	if age+after > deliverFor {
+	if left <= 0 || after > left {
 		return verdict{state: queue.HookFailed}
 	}
 	return verdict{queue.HookPending, after}

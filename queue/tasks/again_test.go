@@ -41,8 +41,10 @@ func TestWhatFollowsFromADelivery(t *testing.T) {
 		{"much later", status(500), 15, 20 * time.Hour, queue.HookPending, 2 * time.Hour},
 		{"too late", status(500), 15, 23 * time.Hour, queue.HookFailed, 0},
 		{"asked to wait", asked(429, 20*time.Second), 1, 0, queue.HookPending, 21 * time.Second},
-		{"asked to wait for long", asked(503, 50*time.Hour), 1, 0, queue.HookPending, 63 * time.Minute},
-		{"asked by another status", asked(500, time.Hour), 1, 0, queue.HookPending, 5 * time.Second},
+		{"asked to wait for hours", asked(503, 10*time.Hour), 1, 0, queue.HookPending, 630 * time.Minute},
+		{"asked to wait for days", asked(503, 50*time.Hour), 1, time.Hour, queue.HookPending, 23 * time.Hour},
+		{"asked to wait at the end", asked(503, 50*time.Hour), 9, 24 * time.Hour, queue.HookFailed, 0},
+		{"asked by another status", asked(500, time.Hour), 1, 0, queue.HookPending, 63 * time.Minute},
 	} {
 		if state, after := tasks.Judge(c.o, c.n, c.age, 0.5); state != c.state || after != c.after {
 			t.Errorf("%s: got %s after %s, want %s after %s", c.name, state, after, c.state, c.after)

@@ -120,14 +120,6 @@ func (s *Server) serverOf(work context.Context, name string, width int) *asynq.S
 	})
 }
 
-// Ready returns nil if tasks can be run: Redis answers.
-func (s *Server) Ready(ctx context.Context) error {
-	if err := s.redis.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("%w: ping: %w", queue.ErrUnavailable, err)
-	}
-	return nil
-}
-
 // handle runs a task.
 func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
 	if t.Type() == kindSweep {
