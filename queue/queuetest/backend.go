@@ -77,17 +77,21 @@ type keeper interface {
 // switches are for operators.
 type switches interface {
 	SetGate(ctx context.Context, runner string, g queue.Gate) error
-	Redeliver(ctx context.Context, id string) error
 }
 
-// hooks are those of webhooks and errands.
-type hooks interface {
+// errands are what is to be done by other means.
+type errands interface {
 	Errands(ctx context.Context, runner string, limit int) ([]queue.Errand, error)
 	Outstanding(ctx context.Context, runner string, which queue.Outstanding, offset, limit int) ([]queue.Errand, error)
 	ErrandDone(ctx context.Context, e queue.Errand) error
 	Ripen(ctx context.Context, e queue.Errand) error
+}
+
+// hooks are webhooks.
+type hooks interface {
 	Hook(ctx context.Context, id string) (queue.Hook, error)
 	NoteHook(ctx context.Context, id string, h queue.Hook) error
+	Redeliver(ctx context.Context, id string) error
 }
 
 // morgue has the dead letters.
@@ -99,6 +103,7 @@ type morgue interface {
 }
 
 type upkeep interface {
+	errands
 	Beat(ctx context.Context, runner string, beat queue.Heartbeat) (known bool, err error)
 	Leave(ctx context.Context, runner, worker string) error
 	Sweep(ctx context.Context, runner string) (queue.Swept, error)

@@ -137,6 +137,7 @@ func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
 		return nil
 	case queue.ErrandWebhook:
 		return s.deliverer.deliver(ctx, e)
+	case queue.ErrandNever: // the outbox does it
 	}
 	return errors.Join(fmt.Errorf("%w: kind %q", errMalformed, e.Kind), asynq.SkipRetry)
 }
