@@ -25,7 +25,7 @@ type Init struct {
 // Kind makes instances with the method run, which is batchable and returns its
 // argument input as result. They may be called concurrently.
 func Kind() runnables.Kind {
-	return runnables.Kind{New: newInstance, Resources: runnables.Resources{Concurrent: true}}
+	return runnables.Kind{New: newInstance, Resources: runnables.Resources{Concurrent: true, Methods: []string{"run"}}}
 }
 
 func newInstance(_ context.Context, s runnables.Setup) (runnables.Runnable, error) {

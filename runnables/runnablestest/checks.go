@@ -15,8 +15,27 @@ import (
 func (s subject) methodsAreValid(ctx context.Context) error {
 	return s.with(ctx, func(in instance) error {
 		_, err := in.calls(s.samples)
-		return err
+		return errors.Join(err, s.named(ctx, in))
 	})
+}
+
+// named checks the methods that the kind knows without an instance.
+func (s subject) named(ctx context.Context, in instance) error {
+	resources := s.kind.Resources
+	if s.kind.Describe != nil {
+		var err error
+		if resources, err = s.kind.Describe(ctx, runnables.Runner{Init: s.init}); err != nil {
+			return fmt.Errorf("describe: %w", err)
+		}
+	}
+	names := make([]string, len(in.methods))
+	for i, m := range in.methods {
+		names[i] = m.Name
+	}
+	if said := resources.Methods; len(said) > 0 && !slices.Equal(said, names) {
+		return fmt.Errorf("the kind says that the methods are %v, an instance has %v", said, names)
+	}
+	return nil
 }
 
 func (s subject) samplesGiveWhatTheyShould(ctx context.Context) error {

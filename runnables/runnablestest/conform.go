@@ -49,7 +49,8 @@ const Soon = 2 * time.Second
 // Conform checks a kind of runnable with the given parameters, one subtest a
 // promise:
 //
-//   - New makes an instance whose methods are valid, each with a sample;
+//   - New makes an instance whose methods are valid, each with a sample, and those
+//     that the kind names, if it does;
 //   - warm-up and close succeed;
 //   - samples give what they should, and change none of their inputs;
 //   - samples of a batchable method give the same alone, together in either

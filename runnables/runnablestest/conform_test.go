@@ -263,6 +263,18 @@ func TestSamplesThatDoNotFitAreFound(t *testing.T) {
 	}
 }
 
+func TestMethodsThatAKindNamesAreThoseOfItsInstances(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"m": "", "n": "the methods are [n], an instance has [m]"} {
+		kind := kindOf(runnables.Batch("m", "x", lengths))
+		kind.Resources.Methods = []string{name}
+		err := runnablestest.Check(t.Context(), kind, nil, sample("a"))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
 func TestNumbersMayBeAToleranceApart(t *testing.T) {
 	t.Parallel()
 	constant := kindOf(runnables.Batch("m", "x", func(_ context.Context, in []string) ([]float32, error) {

@@ -22,7 +22,9 @@ import (
 //
 // It has no init parameters. An instance computes on one core and serves one
 // batch at a time; the lexicon is loaded once a process.
-func Kind() runnables.Kind { return runnables.Kind{New: newInstance} }
+func Kind() runnables.Kind {
+	return runnables.Kind{New: newInstance, Resources: runnables.Resources{Methods: []string{"scores", "is_positive"}}}
+}
 
 func newInstance(_ context.Context, s runnables.Setup) (runnables.Runnable, error) {
 	if err := s.Runner.Init.Decode(&struct{}{}); err != nil {

@@ -45,7 +45,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // while: run is batchable; solo, which takes opaque bytes, is not and costs as
 // much as a batch of one row. Both end early when their context does. An instance
 // serves one batch at a time, like a model on a device.
-func Kind() runnables.Kind { return runnables.Kind{New: newInstance} }
+func Kind() runnables.Kind {
+	return runnables.Kind{New: newInstance, Resources: runnables.Resources{Methods: []string{"run", "solo"}}}
+}
 
 func newInstance(_ context.Context, s runnables.Setup) (runnables.Runnable, error) {
 	init := Init{Fixed: Duration(20 * time.Millisecond), PerRow: Duration(2 * time.Millisecond), Datatype: tensor.Bytes, Shape: []int{-1}}
