@@ -60,7 +60,7 @@ func describe(_ context.Context, r runnables.Runner) (runnables.Resources, error
 	without := ""
 	switch {
 	case err != nil:
-		resources.Obstacle, without = err.Error(), "ONNX Runtime was not found"
+		resources.Obstacle, without = err.Error(), "there is no ONNX Runtime that can be loaded"
 	case !found.HasCUDA():
 		without = "the ONNX Runtime that was found has no CUDA"
 		resources.GPUObstacle = fmt.Sprintf("the library %s has no CUDA: name one that has in %s, or give the runner nvidia_gpu: 0", found.Path, onnxruntime.Variable)
