@@ -20,8 +20,9 @@ func encodingOf(c runnables.Content) tensor.Encoding {
 	return tensor.EncodeOpaque
 }
 
-// jsonArguments reads arguments from JSON: an object has them by name, anything
-// else is the only argument of a method that has one.
+// jsonArguments reads arguments from JSON: an object has them by name, an array by
+// position where the method needs several, and anything else is the only argument
+// of a method that has one.
 func jsonArguments(m *method, raw []byte) ([]tensor.Named, error) {
 	w := walk{raw: raw}
 	if err := w.begin(); err != nil {
@@ -30,8 +31,11 @@ func jsonArguments(m *method, raw []byte) ([]tensor.Named, error) {
 	if w.next() == '{' {
 		return w.arguments(m)
 	}
+	if m.byPosition() && w.next() == '[' {
+		return w.positions(m)
+	}
 	if m.single == nil {
-		return nil, &Problem{Code: CodeInvalidInput, Detail: "the body must be a JSON object with the arguments by name: " + usage(m)}
+		return nil, &Problem{Code: CodeInvalidInput, Detail: "the body must be a JSON object with the arguments by name, or an array of them in their order: " + usage(m)}
 	}
 	if err := checkJSON(raw); err != nil {
 		return nil, err
@@ -70,14 +74,49 @@ func (w *walk) arguments(m *method) ([]tensor.Named, error) {
 			w.pos++
 		}
 	}
-	if w.next() != '}' {
-		return nil, w.fail("want a comma or the end of the object")
+	return args, w.end('}', "object")
+}
+
+// byPosition reports whether an array has the arguments. Of a method that has one,
+// or needs one, it is that argument.
+func (m *method) byPosition() bool { return m.single == nil && len(m.Inputs) > 1 }
+
+// positions reads an array of arguments, in the order of the method's. Those that
+// are optional may be left out at its end.
+func (w *walk) positions(m *method) ([]tensor.Named, error) {
+	args := make([]tensor.Named, 0, len(m.Inputs))
+	w.pos++
+	for more := w.next() != ']'; more; {
+		w.next()
+		start := w.pos
+		if err := w.value(); err != nil {
+			return nil, err
+		}
+		if len(args) == len(m.Inputs) {
+			return nil, &Problem{Code: CodeInvalidInput, Detail: fmt.Sprintf("there are more than %d arguments: %s", len(args), usage(m))}
+		}
+		arg, err := jsonArgument(m, &m.Inputs[len(args)], w.raw[start:w.pos])
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, arg)
+		if more = w.next() == ','; more {
+			w.pos++
+		}
+	}
+	return args, w.end(']', "array")
+}
+
+// end moves behind the end of the arguments, which nothing follows.
+func (w *walk) end(closing byte, what string) error {
+	if w.next() != closing {
+		return w.fail("want a comma or the end of the %s", what)
 	}
 	w.pos++
 	if w.next(); w.pos < len(w.raw) {
-		return nil, w.fail("something follows the object")
+		return w.fail("something follows the %s", what)
 	}
-	return args, nil
+	return nil
 }
 
 // member moves behind one member of an object.

@@ -40,6 +40,7 @@ func TestArgumentsComeInEveryFormThatFitsTheMethod(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, method, contentType, body, want string }{
 		{"arguments by name", "two", "application/json", `{"x":[1,2],"text":["a","b"]}`, `{"x":[1,2],"text":["a","b"]}`},
+		{"arguments by position", "two", "application/json", " [ [1,2] , [\"a\",\"b\"] ] ", `{"x":[1,2],"text":["a","b"]}`},
 		{"in any order, with space", "two", "application/json", " {\n\"text\" : [\"}\\\"{\"] ,\"x\":\t[ 1 ] } ", `{"x":[1],"text":["}\"{"]}`},
 		{"names with escapes", "text", "application/json", `{"input\u005ftext":["a"]}`, `["a"]`},
 		{"the only argument", "text", "application/json", `["a","b"]`, `["a","b"]`},
@@ -90,7 +91,14 @@ func TestArgumentsThatDoNotFitAreRefusedBeforeAnythingIsQueued(t *testing.T) {
 		{"a name twice", "text", json, `{"input_text":["a"],"input_text":["b"]}`, 400, "invalid_input", []string{`"input_text"`, "twice"}},
 		{"a name twice, escaped", "text", json, `{"input_text":["a"],"input\u005ftext":["b"]}`, 400, "invalid_input", []string{"twice"}},
 		{"a name twice in a document", "documents", json, `{"doc":[{"a":1,"a":2}]}`, 400, "invalid_input", []string{`"a"`, "twice"}},
-		{"no object for two arguments", "two", json, `[1]`, 400, "invalid_input", []string{"x (INT32 [-1])", "text"}},
+		{"no object for two arguments", "two", json, `1`, 400, "invalid_input", []string{"x (INT32 [-1])", "text"}},
+		{"too few by position", "two", json, `[[1]]`, 400, "invalid_input", []string{`"text" is missing`}},
+		{"none by position", "two", json, `[]`, 400, "invalid_input", []string{`"x" is missing`}},
+		{"too many by position", "two", json, `[[1],["a"],2]`, 400, "invalid_input", []string{"more than 2 arguments", "x (INT32 [-1])"}},
+		{"the wrong one by position", "two", json, `[["a"],[1]]`, 400, "invalid_input", []string{`"x"`}},
+		{"a last comma by position", "two", json, `[[1],]`, 400, "invalid_input", []string{"unexpected ]"}},
+		{"an open array of arguments", "two", json, `[[1],["a"]`, 400, "invalid_input", []string{"end of the array"}},
+		{"something behind by position", "two", json, `[[1],["a"]] 1`, 400, "invalid_input", []string{"something follows the array"}},
 		{"another type", "text", json, `{"input_text":[1]}`, 400, "invalid_input", []string{`"input_text"`}},
 		{"no batch dimension", "text", json, `{"input_text":"a"}`, 400, "invalid_input", []string{"dimension 0"}},
 		{"no rows", "text", json, `[]`, 400, "invalid_input", []string{"no rows"}},

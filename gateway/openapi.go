@@ -86,11 +86,13 @@ func pathParameter(name string) object {
 
 // operation describes how a method is run.
 func (m *method) operation() object {
-	properties, names := object{}, []string{}
+	properties, names, inOrder, least := object{}, []string{}, []any{}, 0
 	for i := range m.Inputs {
 		properties[m.Inputs[i].Name] = schemaOf(&m.Inputs[i])
+		inOrder = append(inOrder, schemaOf(&m.Inputs[i]))
 		if !m.Inputs[i].Optional {
 			names = append(names, m.Inputs[i].Name)
+			least = i + 1
 		}
 	}
 	byName := object{"type": "object", "properties": properties, "required": names, "additionalProperties": false}
@@ -100,6 +102,9 @@ func (m *method) operation() object {
 	}
 	body[mediaJSON] = object{"schema": byName}
 	switch {
+	case m.byPosition():
+		byPosition := object{"type": "array", "prefixItems": inOrder, "items": false, "minItems": least}
+		body[mediaJSON] = object{"schema": object{"oneOf": []any{byName, byPosition}}}
 	case m.single == nil:
 	case m.single.DType == tensor.Any:
 		body[mediaJSON] = object{"schema": object{"anyOf": []any{byName, schemaOf(m.single)}}}
