@@ -67,11 +67,17 @@ func (x *execution) watch(ctx context.Context, items []item) (stop func()) {
 	if most := x.method.options.MaxExecution; most > 0 && began.Add(most).Before(first) {
 		first = began.Add(most)
 	}
+	told := make(chan struct{})
 	timer := time.AfterFunc(time.Until(first)+leastPatience, func() {
+		defer close(told)
 		x.method.log.WarnContext(ctx, "an execution goes on though its time is over, and cannot be stopped: isolation: process would make that possible",
 			"method", x.method.Name, "calls", len(items), "first", id, "after", time.Since(began))
 	})
-	return func() { timer.Stop() }
+	return func() {
+		if !timer.Stop() {
+			<-told
+		}
+	}
 }
 
 // deadlines are the first and the last of the calls'.

@@ -102,7 +102,12 @@ func (w Warden) Unread(t *testing.T) int {
 }
 
 // Leave does what the end of this process would.
-func (w Warden) Leave() error { return w.w.pipe.Close() }
+func (w Warden) Leave() error {
+	w.w.mu.Lock()
+	defer w.w.mu.Unlock()
+	clear(w.w.groups)
+	return w.w.pipe.Close()
+}
 
 // PID is the number of an instance's process.
 func PID(i *Instance) int {

@@ -32,9 +32,10 @@ const (
 	// deaf is how long the warden may not listen until it is given up.
 	deaf = time.Second
 
-	// settled is how long a warden has lived that is replaced when it dies, rather than
-	// with the next child.
-	settled = 10 * time.Second
+	// settled is how long a warden has lived that was not hopeless. After so many of the
+	// others in a row the next one comes with the next child.
+	settled  = 10 * time.Second
+	hopeless = 3
 )
 
 // warden is our end of the process that watches over our children.
@@ -46,6 +47,7 @@ type warden struct {
 	groups map[int]bool
 	cmd    *exec.Cmd // nil while there is none
 	pipe   *os.File  // ours alone: it is at its end when we are
+	short  int       // lives in a row
 }
 
 // begin says that a process group is ours.
@@ -124,7 +126,10 @@ func (w *warden) watch(cmd *exec.Cmd, born time.Time) {
 	w.log.Warn("the warden of instances has ended", "pid", cmd.Process.Pid, "how", cmd.ProcessState.String(), "err", err)
 	_ = w.pipe.Close()
 	w.cmd, w.pipe = nil, nil
-	if time.Since(born) > settled && len(w.groups) > 0 {
+	if w.short++; time.Since(born) > settled {
+		w.short = 0
+	}
+	if w.short < hopeless && len(w.groups) > 0 {
 		w.employ()
 	}
 }
