@@ -128,6 +128,10 @@ func (p *Producer) Run(ctx context.Context) error {
 	return g.Wait() //nolint:wrapcheck // none of them fails
 }
 
+// lastWord is how long after its deadline an awaited call still has its reply: a worker
+// that stops it then says that it had begun, which we do not know.
+const lastWord = 300 * time.Millisecond
+
 // Do enqueues an awaited call and waits for its reply. It returns [ErrFull],
 // [ErrNoWorker] or [ErrUnavailable] if the call was not accepted or that is not
 // known, and [ErrDeadline] if it was not answered in time. If ctx ends first the
@@ -144,7 +148,7 @@ func (p *Producer) Do(ctx context.Context, call Call) (Reply, error) {
 	if err := p.send(ctx, t); err != nil {
 		return Reply{}, err
 	}
-	deadline := time.NewTimer(call.Timeout)
+	deadline := time.NewTimer(call.Timeout + lastWord)
 	defer deadline.Stop()
 	select {
 	case a := <-t.done:

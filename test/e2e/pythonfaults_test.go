@@ -62,7 +62,7 @@ func TestEveryFaultOfAPythonRunnableIsToldToItsCaller(t *testing.T) {
 	}{
 		{"killed", 1, nil, http.StatusInternalServerError, `"worker_lost"`},
 		{"aborted", 2, nil, http.StatusInternalServerError, `"worker_lost"`},
-		{"hangs", 3, []string{"Ekiben-Timeout", "2s"}, http.StatusGatewayTimeout, `"deadline_exceeded"`},
+		{"hangs", 3, []string{"Ekiben-Timeout", "2s"}, http.StatusGatewayTimeout, `the deadline passed while the call was executed`},
 		{"prints garbage", 4, nil, http.StatusOK, `[8]`},
 		{"takes too much memory", 5, nil, http.StatusInternalServerError, `memory`},
 		{"answers too few rows", 6, nil, http.StatusInternalServerError, `rows`},
