@@ -39,6 +39,9 @@ type serveOptions struct {
 // gateway and the tasks first, whose calls the worker still answers, then the
 // worker, then the Redis that it may have brought.
 func (app App) serve(ctx context.Context, s Settings, o serveOptions, log *slog.Logger) (err error) {
+	if err := instances.KeepSecrets(); err != nil {
+		log.WarnContext(ctx, "credentials can be read by other processes of this user", "err", err)
+	}
 	var own ownRedis
 	if o.redis && s.RedisURL == "" {
 		if own, err = bringRedis(ctx, o.data, log); err != nil {

@@ -6,3 +6,5 @@ import "os"
 
 // beHolder can not.
 func beHolder() { os.Exit(1) }
+
+func beSecretive() {}

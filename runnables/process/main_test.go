@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 		beHolder()
 	case "worker":
 		beWorker()
+	case "secretive":
+		beSecretive()
 	case "warden":
 		process.Ward(os.Stdin)
 	default:
