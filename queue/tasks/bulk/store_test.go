@@ -118,7 +118,7 @@ func TestTheSweepGoesByTheClockThatBatchesAreDatedBy(t *testing.T) {
 
 // The folder for temporary files may be on another disk, from which nothing can be
 // moved. Here there is none at all.
-func TestAFolderIsMadeAndWrittenToInPlace(t *testing.T) { //nolint:paralleltest // of the environment
+func TestAFolderIsMadeAndWrittenToInPlace(t *testing.T) {
 	w, folder := newWorld(t), filepath.Join(t.TempDir(), "a", "b")
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
 	w.storeIn("file://" + folder)
