@@ -168,7 +168,7 @@ func (s *shelf) dropErrand(e queue.Errand) bool {
 // neverMind drops the errand of a job that is not to be queued later any more, or
 // tells who has it.
 func (s *shelf) neverMind(e *entry) {
-	errand := queue.Errand{Kind: queue.ErrandLater, Runner: e.call.Runner, Job: e.call.ID, N: e.call.Attempt, At: at(now())}
+	errand := queue.Errand{Kind: queue.ErrandLater, Runner: e.call.Runner, Job: e.call.ID, N: e.call.Attempt, At: e.job.Finished}
 	if !e.near && !s.dropErrand(errand) {
 		errand.Kind = queue.ErrandNever
 		s.errands = append(s.errands, errand)
