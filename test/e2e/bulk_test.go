@@ -173,7 +173,7 @@ func TestABatchInOpenAIsShape(t *testing.T) {
 	if got := foreign(t, base, b.Output); len(got) != 2 || got[0] != "r0 200 [1,2] " || got[1] != "r2 200 [3] " {
 		t.Errorf("the results are %q", got)
 	}
-	if got := foreign(t, base, b.Errors); len(got) != 1 || !strings.HasPrefix(got[0], "r1 400 {") || !strings.HasSuffix(got[0], "} invalid_input") {
+	if got := foreign(t, base, b.Errors); len(got) != 1 || !strings.HasPrefix(got[0], "r1 400 {") || !strings.HasSuffix(got[0], "} ") || !strings.Contains(got[0], "invalid_input") {
 		t.Errorf("the errors are %q", got)
 	}
 }
