@@ -53,10 +53,10 @@ type Config struct {
 // measured are returned even when a later benchmark fails.
 func Run(ctx context.Context, cfg Config) ([]Figure, error) {
 	b := &bench{Config: cfg}
-	all := []func(context.Context) ([]Figure, error){b.echo, b.sleep, b.sentiment, b.bursts, b.scaling, b.sharing, b.bulk, b.models, b.trips}
+	all := []func(context.Context) ([]Figure, error){b.echo, b.sleep, b.sentiment, b.bursts, b.scaling, b.sharing, b.bulk, b.models, b.trips, b.large}
 	selected := cfg.Only
 	if len(selected) == 0 {
-		selected = []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
+		selected = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	}
 	var figures []Figure
 	var faults []error

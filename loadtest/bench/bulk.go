@@ -19,6 +19,9 @@ const (
 	// bulkLines is how many calls a file of benchmark 7 has.
 	bulkLines = 100_000
 
+	// largeLines is how many that of benchmark 10 has.
+	largeLines = 500_000
+
 	// bulkBytes is what each of them carries.
 	bulkBytes = 256
 )
@@ -26,16 +29,9 @@ const (
 // bulk is benchmark 7: calls that come as one file, against the same calls sent
 // one by one.
 func (b *bench) bulk(ctx context.Context) (_ []Figure, err error) {
-	body := fmt.Sprintf("[%q]", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{'x'}, bulkBytes)))
+	body := bulkBody()
 	kind := call(barePath, "application/json", []byte(body))
-	blobs, err := filepath.Abs(filepath.Join(b.Keep, "blobs"))
-	if err != nil {
-		return nil, err
-	}
-	s, err := b.stack(ctx, "bulk", topology{
-		gateways: 1, workers: 1, tasks: 1, runners: lines(echoRunner),
-		env: []string{"EKIBEN_BLOB_URL=file://" + blobs},
-	}, kind)
+	s, err := b.bulkStack(ctx, "bulk", kind)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +62,46 @@ func (b *bench) bulk(ctx context.Context) (_ []Figure, err error) {
 	}, nil
 }
 
+// bulkBody is what a line carries, as JSON.
+func bulkBody() string {
+	return fmt.Sprintf("[%q]", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{'x'}, bulkBytes)))
+}
+
+// bulkStack starts a system that takes batches.
+func (b *bench) bulkStack(ctx context.Context, name string, kind loadtest.Kind) (*stack, error) {
+	blobs, err := filepath.Abs(filepath.Join(b.Keep, "blobs"))
+	if err != nil {
+		return nil, err
+	}
+	return b.stack(ctx, name, topology{
+		gateways: 1, workers: 1, tasks: 1, runners: lines(echoRunner), env: []string{"EKIBEN_BLOB_URL=file://" + blobs},
+	}, kind)
+}
+
+// large is benchmark 10: how many lines a second end of a batch that is large, and how
+// much memory the process that runs it has at most.
+func (b *bench) large(ctx context.Context) (_ []Figure, err error) {
+	body := bulkBody()
+	s, err := b.bulkStack(ctx, "large", call(barePath, "application/json", []byte(body)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	n := max(int(largeLines*b.Scale), 100)
+	rate, err := b.bulkOnce(ctx, s.gateways[0], bulkInput(n, body))
+	if err != nil {
+		return nil, err
+	}
+	peak, err := s.tasks[0].peakBytes()
+	if err != nil {
+		return nil, err
+	}
+	return []Figure{
+		fact(10, fmt.Sprintf("a batch of %d lines of %d bytes, from upload to its end", n, bulkBytes), fmt.Sprintf("%.0f/s", rate)),
+		atMost(10, "most memory of the process that runs it, MiB", fmt.Sprintf("%d MiB", peak>>20), float64(peak>>20), 256),
+	}, nil
+}
+
 // bulkInput is a file of so many lines.
 func bulkInput(n int, body string) string {
 	var text strings.Builder
@@ -88,7 +124,7 @@ type batchState struct {
 // bulkOnce runs a batch, and returns how many lines ended in a second.
 func (b *bench) bulkOnce(ctx context.Context, gateway server, input string) (rate float64, err error) {
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
 	runner, method, _ := strings.Cut(strings.TrimPrefix(barePath, "/v1/runners/"), "/")
 	state, err := askBatch(ctx, http.MethodPost, gateway.url+"/v1/batches?runner="+runner+"&method="+method, input)

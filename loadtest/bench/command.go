@@ -99,8 +99,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.Func("only", "comma-separated `numbers` of the benchmarks to run, such as 1,4", func(s string) error {
 		for field := range strings.SplitSeq(s, ",") {
 			n, err := strconv.Atoi(field)
-			if err != nil || n < 1 || n > 9 {
-				return errors.New("want numbers from 1 to 9")
+			if err != nil || n < 1 || n > 10 {
+				return errors.New("want numbers from 1 to 10")
 			}
 			o.only = append(o.only, n)
 		}

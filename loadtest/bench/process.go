@@ -136,6 +136,21 @@ func (p *process) residentBytes() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
+// peakBytes is the most memory that the process had in RAM at a time, from /proc.
+func (p *process) peakBytes() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "\nVmHWM:")
+	line, _, _ := strings.Cut(rest, " kB\n")
+	kib, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("status of %s has no peak: %w", p.name, err)
+	}
+	return kib << 10, nil
+}
+
 func expectOK(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
