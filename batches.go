@@ -104,8 +104,8 @@ func (b bulkCalls) Submit(ctx context.Context, c bulk.Call) error {
 }
 
 // Outcomes looks at the jobs of lines.
-func (b bulkCalls) Outcomes(ctx context.Context, ids []string) ([]bulk.Outcome, error) {
-	found, err := b.queue.Outcomes(ctx, ids)
+func (b bulkCalls) Outcomes(ctx context.Context, ids []string, most int64) ([]bulk.Outcome, error) {
+	found, err := b.queue.Outcomes(ctx, ids, most)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (b bulkCalls) Outcomes(ctx context.Context, ids []string) ([]bulk.Outcome, 
 		switch {
 		case o.State == "":
 			continue
-		case !o.State.Terminal():
+		case !o.State.Terminal(), o.Unread:
 			all[i].State = bulk.Pending
 			continue
 		case o.State == queue.Canceled:

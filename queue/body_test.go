@@ -101,7 +101,7 @@ func TestALargeResultIsApartAsLongAsItsJobIsKept(t *testing.T) {
 	if err != nil || said(r.Outputs) != large {
 		t.Errorf("Result() = %d outputs, %v", len(r.Outputs), err)
 	}
-	outcomes, err := b.Outcomes(t.Context(), []string{job.ID})
+	outcomes, err := b.Outcomes(t.Context(), []string{job.ID}, 1)
 	if err != nil || said(outcomes[0].Reply.Outputs) != large {
 		t.Errorf("Outcomes() = %d, %v", len(outcomes), err)
 	}

@@ -14,12 +14,15 @@ type JobOutcome struct {
 	State State
 	// Reply is that of a job that succeeded or failed.
 	Reply Reply
+	// Unread: there is a reply that was not read, for want of room.
+	Unread bool
 }
 
-// Outcomes looks at many jobs in one round trip, in the order of their ids. It
-// returns [ErrUnknownJob] for an id that cannot be one. A result that cannot be
-// decoded is a failure of its job.
-func (q *Queue) Outcomes(ctx context.Context, ids []string) ([]JobOutcome, error) {
+// Outcomes looks at many jobs, in the order of their ids, in one round trip, or in a
+// second one if there are large results. The replies have at most so many bytes
+// together; that of the first job is always read. It returns [ErrUnknownJob] for an id
+// that cannot be one. A result that cannot be decoded is a failure of its job.
+func (q *Queue) Outcomes(ctx context.Context, ids []string, most int64) ([]JobOutcome, error) {
 	all := make([]JobOutcome, len(ids))
 	reads := make([]*redis.SliceCmd, len(ids))
 	pipe := q.redis.Pipeline()
@@ -43,9 +46,15 @@ func (q *Queue) Outcomes(ctx context.Context, ids []string) ([]JobOutcome, error
 		v := read.Val()
 		o := &all[i]
 		o.State, o.Method = State(text(v[0])), text(v[1])
-		results[i] = bytesOf(text(v[2]))
-		if v[3] != nil {
+		result := text(v[2])
+		most -= int64(len(result)) + number(v[3])
+		switch {
+		case most < 0 && i > 0:
+			o.Unread = o.replied()
+		case v[3] != nil:
 			apart[o.Runner] = append(apart[o.Runner], i)
+		default:
+			results[i] = bytesOf(result)
 		}
 	}
 	if err := q.readApart(ctx, apart, ids, results); err != nil {
@@ -75,10 +84,13 @@ func (q *Queue) readApart(ctx context.Context, apart map[string][]int, ids []str
 	return nil
 }
 
+// replied reports whether there is a reply.
+func (o *JobOutcome) replied() bool { return o.State == Succeeded || o.State == Failed }
+
 // decode reads the result of a job that has one. One that is gone by now has gone with
 // its job.
 func (o *JobOutcome) decode(result []byte) {
-	if o.State != Succeeded && o.State != Failed {
+	if !o.replied() || o.Unread {
 		return
 	}
 	if len(result) == 0 {

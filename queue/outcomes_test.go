@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestOutcomesOfManyJobsAndWhatIsForgotten(t *testing.T) {
 	}
 	states := func() (all []queue.State) {
 		t.Helper()
-		found, err := q.Outcomes(ctx, append(ids, queue.IDFor("r", "none")))
+		found, err := q.Outcomes(ctx, append(ids, queue.IDFor("r", "none")), 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,8 +69,61 @@ func TestOutcomesOfManyJobsAndWhatIsForgotten(t *testing.T) {
 	if err != nil || len(stats) != 1 || stats[0].ResultBytes != 0 {
 		t.Errorf("stats %+v, %v", stats, err)
 	}
-	if _, err := q.Outcomes(ctx, []string{"nonsense"}); !errors.Is(err, queue.ErrUnknownJob) {
+	if _, err := q.Outcomes(ctx, []string{"nonsense"}, 1); !errors.Is(err, queue.ErrUnknownJob) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Results may be large, and many.
+func TestOutcomesReadOnlySoManyBytes(t *testing.T) {
+	t.Parallel()
+	q, ctx := openBatches(t), t.Context()
+	p, c := q.NewProducer("g"), q.NewConsumer("r", "w", 0)
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- p.Run(running) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	const size = 1000
+	ids := make([]string, 3)
+	for i := range ids {
+		ids[i] = queue.IDFor("r", strconv.Itoa(i))
+		_, err := p.Submit(ctx, queue.Call{
+			ID: ids[i], Runner: "r", Method: "m", Rows: 1, Timeout: time.Minute, Admission: queue.Admission{MaxCalls: 10, MaxBytes: 1 << 20},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ended := 0; ended < len(ids); {
+		cut, err := c.Cut(ctx, queue.Ask{Rows: 32, Enough: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []queue.Outcome
+		for _, d := range cut.Deliveries {
+			reply := queue.Reply{Err: &queue.CallError{Code: queue.CodeRunnerFailed, Message: strings.Repeat("x", size)}}
+			out = append(out, queue.Outcome{Delivery: d, Reply: reply})
+		}
+		if _, err := c.Finish(ctx, out); err != nil {
+			t.Fatal(err)
+		}
+		ended += len(out)
+	}
+	for most, want := range map[int64]int{1: 1, 3 * size / 2: 1, 5 * size / 2: 2, 5 * size: 3} {
+		found, err := q.Outcomes(ctx, ids, most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, o := range found {
+			if read := o.Reply.Err != nil; o.State != queue.Failed || o.Unread == read || read != (i < want) {
+				t.Errorf("of %d bytes: job %d is %s, read %v, unread %v", most, i, o.State, read, o.Unread)
+			}
+		}
 	}
 }
 

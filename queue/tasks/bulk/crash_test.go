@@ -73,10 +73,10 @@ func (m *mortal) Submit(ctx context.Context, c bulk.Call) error {
 	return m.step(func() error { return m.Calls.Submit(ctx, c) })
 }
 
-func (m *mortal) Outcomes(ctx context.Context, ids []string) (out []bulk.Outcome, err error) {
+func (m *mortal) Outcomes(ctx context.Context, ids []string, most int64) (out []bulk.Outcome, err error) {
 	err = m.step(func() error {
 		var err error
-		out, err = m.Calls.Outcomes(ctx, ids)
+		out, err = m.Calls.Outcomes(ctx, ids, most)
 		return err
 	})
 	return out, err

@@ -59,8 +59,9 @@ type Calls interface {
 	// Submit makes a job of a call; one that is there already is left as it is.
 	// The error is a *Refusal if the call was refused.
 	Submit(ctx context.Context, c Call) error
-	// Outcomes looks at jobs, in the order of their ids.
-	Outcomes(ctx context.Context, ids []string) ([]Outcome, error)
+	// Outcomes looks at jobs, in the order of their ids. Bodies have at most so many
+	// bytes together, but that of the first is always there; others are pending still.
+	Outcomes(ctx context.Context, ids []string, most int64) ([]Outcome, error)
 	// Cancel ends a job that has not ended.
 	Cancel(ctx context.Context, id string) error
 	// Forget drops the records of jobs that have ended.

@@ -43,6 +43,10 @@ type world struct {
 	// caller is who made the last call, looks is how often jobs were looked at.
 	caller string
 	looks  int
+	// told is how many bytes of outcomes were handed out. answer, if set, is that of
+	// every call.
+	told   int
+	answer []byte
 }
 
 type job struct {
@@ -103,6 +107,9 @@ func (w *world) Submit(_ context.Context, c bulk.Call) error {
 	w.open++
 	w.mostOpen = max(w.mostOpen, w.open)
 	o := bulk.Outcome{State: bulk.Answered, Status: 200, Body: c.Body}
+	if w.answer != nil {
+		o.Body = w.answer
+	}
 	if strings.Contains(string(c.Body), "bad") {
 		o = bulk.Outcome{State: bulk.Answered, Status: 500, Body: []byte(`{"code":"runner_failed","detail":"it broke"}`)}
 	}
@@ -110,7 +117,7 @@ func (w *world) Submit(_ context.Context, c bulk.Call) error {
 	return nil
 }
 
-func (w *world) Outcomes(_ context.Context, ids []string) ([]bulk.Outcome, error) {
+func (w *world) Outcomes(_ context.Context, ids []string, most int64) ([]bulk.Outcome, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.looks++
@@ -124,9 +131,14 @@ func (w *world) Outcomes(_ context.Context, ids []string) ([]bulk.Outcome, error
 			out[i] = bulk.Outcome{State: bulk.Pending}
 			continue
 		}
+		if most -= int64(len(j.outcome.Body)); most < 0 && i > 0 {
+			out[i] = bulk.Outcome{State: bulk.Pending}
+			continue
+		}
 		if !j.seen {
 			w.open--
 			j.seen = true
+			w.told += len(j.outcome.Body)
 		}
 		out[i] = j.outcome
 	}

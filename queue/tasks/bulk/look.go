@@ -16,6 +16,9 @@ const (
 	// are like.
 	wholeLook = 50 * time.Millisecond
 
+	// lookBytes is how much one look at calls reads of their results.
+	lookBytes = 16 << 20
+
 	// maxLost is how many times a call is submitted again whose job is gone.
 	maxLost = 3
 )
@@ -60,13 +63,18 @@ func (r *run) look(ctx context.Context) (ended int, err error) {
 	return ended, nil
 }
 
-// lookAt looks at some jobs, and returns how many have ended.
+// lookAt looks at some jobs, and returns how many have ended. While there is no room
+// for answers, only the first line of all can make some.
 func (r *run) lookAt(ctx context.Context, open []*line) (ended int, err error) {
+	room := heldBytes - r.answers
+	if room <= 0 && open[0] != r.lines[0] {
+		return 0, nil
+	}
 	ids := make([]string, len(open))
 	for i, l := range open {
 		ids[i] = l.id
 	}
-	outcomes, err := r.outcomes(ctx, ids)
+	outcomes, err := r.outcomes(ctx, ids, int64(min(lookBytes, room)))
 	if err != nil {
 		return 0, err
 	}
@@ -89,13 +97,13 @@ func (r *run) lookAt(ctx context.Context, open []*line) (ended int, err error) {
 	return ended, nil
 }
 
-// outcomes looks at jobs until they can be seen.
-func (r *run) outcomes(ctx context.Context, ids []string) (outcomes []Outcome, err error) {
+// outcomes looks at jobs until they can be seen, and at no more bytes.
+func (r *run) outcomes(ctx context.Context, ids []string, most int64) (outcomes []Outcome, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	err = r.insist(ctx, func() error {
-		outcomes, err = r.calls.Outcomes(ctx, ids)
+		outcomes, err = r.calls.Outcomes(ctx, ids, most)
 		return err
 	})
 	return outcomes, err

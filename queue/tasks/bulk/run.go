@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"math"
 	"time"
 
 	"github.com/ekiben/ekiben/queue"
@@ -37,7 +38,8 @@ type run struct {
 	lines          []*line
 	inFlight       int
 	fresh, leaving int
-	bytes          int
+	// bytes is what lines take together, answers what their answers do.
+	bytes, answers int
 
 	// part is being filled, counts are lines that have ended.
 	part   *part
@@ -209,7 +211,7 @@ func (r *run) cancel(ctx context.Context) error {
 		}
 		ids = append(ids, l.id)
 	}
-	outcomes, err := r.outcomes(ctx, ids)
+	outcomes, err := r.outcomes(ctx, ids, math.MaxInt64)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // heldBytes is how much lines and their outcomes may take before no more lines
-// are read.
+// are read, and no more outcomes but that of the first line.
 const heldBytes = 64 << 20
 
 // fill reads lines as far as the window lets them in: so many in flight, twice as
@@ -36,6 +36,7 @@ func (r *run) fill(ctx context.Context) error {
 		}
 		r.lines = append(r.lines, l)
 		r.bytes += l.size()
+		r.answers += len(l.answer)
 		if l.stage == fresh {
 			r.inFlight++
 			r.fresh++
@@ -75,6 +76,7 @@ func (r *run) endLine(l *line, status int, answer []byte) {
 	r.bytes -= l.size()
 	l.end(status, answer)
 	r.bytes += l.size()
+	r.answers += len(l.answer)
 	r.inFlight--
 	r.count(l)
 }
@@ -101,6 +103,7 @@ func (r *run) settle(now time.Time) (err error) {
 		r.lines[0] = nil
 		r.lines = r.lines[1:]
 		r.bytes -= l.size()
+		r.answers -= len(l.answer)
 		r.part.add(now, l, &r.batch)
 		if err := r.hand(now); err != nil {
 			return err

@@ -77,6 +77,45 @@ func TestABatchLargerThanWhatIsHeldIsRunInPieces(t *testing.T) {
 	}
 }
 
+// However large outcomes are, only so many bytes of them, and one more outcome, are held
+// while a line before them takes long.
+func TestOutcomesThatAreLargeAreReadInPieces(t *testing.T) {
+	t.Parallel()
+	const size, lines, held = 4 << 20, 24, 64 << 20
+	w := newWorld(t)
+	w.config.Window = lines
+	w.slow = true
+	w.answer = []byte(`"` + strings.Repeat("x", size-2) + `"`)
+	good, ids := goodLines(lines)
+	b := w.batch(ours(), `{"custom_id":"s","input":"slow"}`+"\n"+good)
+	w.process(w.queue, w)
+	w.until(b.ID, "what is held", func(queue.Batch) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.told >= held
+	})
+	w.mu.Lock()
+	looks := w.looks
+	w.mu.Unlock()
+	w.until(b.ID, "more looks", func(queue.Batch) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.looks > looks+8
+	})
+	w.set(func() {
+		if w.told > held+size {
+			t.Errorf("%d bytes of outcomes are held", w.told)
+		}
+		w.slow = false
+	})
+	if b = w.ended(b.ID); b.Completed != lines+1 {
+		t.Errorf("got %+v", b)
+	}
+	if got := customIDs(t, w.read(bulk.ResultsFile(b.ID))); fmt.Sprint(got[1:]) != fmt.Sprint(ids) {
+		t.Errorf("results of %v", got)
+	}
+}
+
 func TestTheCallsOfABatchAreItsCallers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
