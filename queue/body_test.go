@@ -11,6 +11,7 @@ import (
 
 	"github.com/ekiben/ekiben/internal/redistest"
 	"github.com/ekiben/ekiben/queue"
+	"github.com/ekiben/ekiben/queue/embedded"
 )
 
 // bodies is a queue, and a look at what it keeps.
@@ -23,8 +24,13 @@ type bodies struct {
 
 func newBodies(t *testing.T) bodies {
 	t.Helper()
+	return bodiesAt(t, redistest.URL(t))
+}
+
+func bodiesAt(t *testing.T, url string) bodies {
+	t.Helper()
 	c := queue.DefaultConfig()
-	c.URL, c.Prefix = redistest.URL(t), redistest.Prefix()
+	c.URL, c.Prefix = url, redistest.Prefix()
 	options, err := redis.ParseURL(c.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +216,23 @@ func TestACallWhoseBodyIsGoneFailsAndIsNoLoop(t *testing.T) {
 
 func TestAJobThatRunsAgainHasItsInputs(t *testing.T) {
 	t.Parallel()
-	b := newBodies(t)
+	runsAgain(newBodies(t))
+}
+
+func TestAJobThatRunsAgainHasItsInputsOnTheEmbeddedRedis(t *testing.T) {
+	t.Parallel()
+	e, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	runsAgain(bodiesAt(t, e.URL()))
+}
+
+// runsAgain lets a job fail three times, and then succeed with a large result.
+func runsAgain(b bodies) {
+	t := b.t
+	t.Helper()
 	job, err := b.submit(large, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -234,5 +256,14 @@ func TestAJobThatRunsAgainHasItsInputs(t *testing.T) {
 		if _, err := b.Retry(t.Context(), job.ID, queue.Admission{MaxCalls: 10, MaxBytes: 1 << 20}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := w.Finish(t.Context(), answer(b.cut(w, any32).Deliveries)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := b.Result(t.Context(), job.ID); err != nil || said(r.Outputs) != large {
+		t.Errorf("Result() = %d outputs, %v", len(r.Outputs), err)
+	}
+	if got, want := b.names(), []string{b.prefix + ":{ocr~0}:body:result~" + job.ID}; !slices.Equal(got, want) {
+		t.Errorf("at the end the bodies are %q, want %q", got, want)
 	}
 }

@@ -30,17 +30,6 @@ func TestRedisKeepsTheContractWithInputsApart(t *testing.T) {
 	queuetest.Suite(t, apart(queuetest.OnRedis(redistest.URL(t))), nil)
 }
 
-func TestEmbeddedRedisKeepsTheContractWithInputsApart(t *testing.T) {
-	t.Parallel()
-
-	e, err := embedded.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
-	queuetest.Suite(t, apart(queuetest.OnRedis(e.URL())), nil)
-}
-
 func TestRedisMovesInLockstepWithTheModelWithInputsApart(t *testing.T) {
 	t.Parallel()
 
