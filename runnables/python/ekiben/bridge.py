@@ -14,6 +14,7 @@ import platform
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
@@ -32,7 +33,7 @@ from .loading import load
 from .methods import Method, served
 from .regions import Regions
 from .runnable import resources_of
-from .runs import check_alike, joined, runs_of, take
+from .runs import check_alike, joined, owned, runs_of, take
 
 # They are sent to groups of processes, and are for the worker.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -169,7 +170,7 @@ def execute(method: Method, call: Call) -> tuple[list[Tensor], Mapping[int, Base
     for rows in runs:
         tensors, errors = method.execute([take(raw, rows, method.batch_in) for raw in call.inputs], len(rows))
         check_alike((outputs or [tensors])[0], tensors, method.batch_out)
-        outputs.append(tensors)
+        outputs.append(list(map(owned, tensors)))
         failed.update((int(rows[row]), exc) for row, exc in errors.items())
     return joined(runs, outputs, method.batch_out), failed
 
@@ -220,6 +221,9 @@ def main() -> int:
     except ProtocolError as exc:
         print(f"ekiben: {exc}", file=sys.stderr)
         return 2
+    except Exception:
+        traceback.print_exc()
+        return 1  # at once: threads of the runnable would keep the process, and the worker waiting
 
 
 def leave(status: Any) -> NoReturn:

@@ -25,8 +25,11 @@ class EventLoop:
     def _run(self) -> None:
         try:
             self._loop.run_forever()
+            self._leave("ekiben: the event loop was stopped")
         except SystemExit as exc:
             self._leave(exc.code)
+        except BaseException as exc:
+            self._leave(f"ekiben: the event loop ended: {exc!r}")
 
     def call(self, function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
         """Calls a function in the loop, and waits for what it returns if that can be

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Hashable
 from typing import Any, Optional
 
+import numpy as np
+
 from . import foreign, jsonvalues, layouts, undeclared
 from .channel import Input, Items
 from .dtypes import Tensor, of_items
@@ -78,9 +80,9 @@ class FrameValue(ItemsValue):
     def mixes(self, raw: Input) -> bool:
         return True
 
-    def layout(self, raw: Items, begin: int, end: int) -> Hashable:
-        rows = _values(raw)[begin:end]
-        return layouts.of_frame(rows) if self.declared.endswith("DataFrame") else layouts.of_column(rows)
+    def layout(self, raw: Items, rows: np.ndarray[Any, Any], dim: int) -> Hashable:
+        values = _values(raw)[rows[0] : rows[-1] + 1] if len(rows) else []
+        return layouts.of_frame(values) if self.declared.endswith("DataFrame") else layouts.of_column(values)
 
     def decode(self, raw: Input) -> Any:
         import pandas

@@ -8,17 +8,18 @@ sees a difference.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import mmap
 from typing import Any
 
 import numpy as np
 
 _MAY_MOVE, _FIXED = 1, 2
-_FAILED = ctypes.c_void_p(-1).value
 
 _libc: Any = None
-with contextlib.suppress(OSError, AttributeError, TypeError):
+with contextlib.suppress(ImportError, OSError, AttributeError, TypeError):
+    import ctypes  # some interpreters are built without it
+
+    _FAILED = ctypes.c_void_p(-1).value
     _libc = ctypes.CDLL(None, use_errno=True)
     _libc.mremap.restype = _libc.mmap.restype = ctypes.c_void_p
     _libc.mremap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p]

@@ -40,7 +40,7 @@ def _layout(method: Method, call: Call, begin: int, end: int) -> Hashable:
         if raw is None or not argument.value.mixes(raw):
             continue
         try:
-            layouts.append(argument.value.layout(raw, begin, end))
+            layouts.append(argument.value.layout(raw, np.arange(begin, end), method.batch_in))
         except InputError as exc:
             raise InputError(f"argument {argument.name!r} {exc}") from exc.__cause__
     return tuple(layouts)
@@ -69,6 +69,12 @@ def _joined(tensors: tuple[Tensor, ...], back: Rows, dim: int) -> Tensor:
         return of_items([items[i] for i in back], (len(items),))
     data = np.concatenate([tensor.data for tensor in tensors], dim).take(back, dim)
     return Tensor(code, data.shape, data, data.nbytes)
+
+
+def owned(tensor: Tensor) -> Tensor:
+    """The tensor with data of its own: a method may return memory that it writes to
+    again when it is called for the next run."""
+    return tensor if tensor.code == BYTES else tensor._replace(data=np.array(tensor.data))
 
 
 def check_alike(first: list[Tensor], other: list[Tensor], dim: int) -> None:

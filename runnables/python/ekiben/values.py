@@ -13,6 +13,7 @@ from .channel import BFloat16, Input, Items
 from .dtypes import ANY, BF16, NAMES, NUMPY, Tensor, bfloat16, of_array, parse
 from .errors import InputError, OutputError, SignatureError, what
 from .jsonvalues import loads, loads_all
+from .runs import take
 from .wire import MAX_RANK
 
 
@@ -41,9 +42,9 @@ class Value:
         """Whether the rows of one call can change what is made of those of another."""
         return False
 
-    def layout(self, raw: Any, begin: int, end: int) -> Hashable:
-        """Where they can: what is equal of calls that do not. The rows from begin to
-        end are those of one call."""
+    def layout(self, raw: Any, rows: np.ndarray[Any, Any], dim: int) -> Hashable:
+        """Where they can: what is equal of calls that do not. The rows, along dim, are
+        those of one call."""
         raise NotImplementedError
 
     def decode(self, raw: Input) -> Any:
@@ -81,9 +82,9 @@ class ArrayValue(Value):
     def mixes(self, raw: Input) -> bool:
         return isinstance(raw, Items)
 
-    def layout(self, raw: Items, begin: int, end: int) -> Hashable:
-        array = _strings(Items(raw.items[begin:end], (end - begin, *raw.shape[1:])))
-        return array.dtype.kind, array.shape[1:]
+    def layout(self, raw: Items, rows: np.ndarray[Any, Any], dim: int) -> Hashable:
+        array = _strings(take(raw, rows, dim))
+        return array.dtype.kind, array.shape[:dim] + array.shape[dim + 1 :]
 
     def decode(self, raw: Input) -> Any:
         if self.wrap is torch_tensor:

@@ -13,7 +13,7 @@ MODEL = """
 
     class Model(ekiben.Runnable):
         def __init__(self):
-            self.runs = []
+            self.runs, self.buffer = [], np.zeros(100)
 
         @ekiben.Runnable.method(batchable=True)
         def values(self, x: pd.DataFrame):
@@ -44,6 +44,11 @@ MODEL = """
         @ekiben.Runnable.method(batchable=True, batch_dim=(0, 1))
         def turned(self, x: pd.DataFrame, y: np.ndarray):
             return x["a"].to_numpy()[None, :] + y.T
+
+        @ekiben.Runnable.method(batchable=True)
+        def buffered(self, x: pd.DataFrame):
+            self.buffer[: len(x)] = x["a"]
+            return self.buffer[: len(x)]
 
         @ekiben.Runnable.method
         def ran(self):
@@ -122,6 +127,11 @@ def test_outputs_of_any_dimension_come_back_in_order(start):
     assert parent.call("turned", x, y, tail=b"[1,1,1]").tolist() == [[1, 22, 43], [11, 32, 53]]
     large = np.zeros((3, 20_000), np.int64) + np.arange(20_000)
     assert np.array_equal(parent.call("turned", x, large, tail=b"[1,1,1]"), large.T + [1, 2, 3])
+
+
+def test_a_method_may_write_its_answers_to_one_array(start):
+    x = encoded([{"a": 1}, {"b": 0, "a": 2}, {"a": 3}])
+    assert start(MODEL).call("buffered", x, tail=b"[1,1,1]").tolist() == [1, 2, 3]
 
 
 def test_rows_that_fail_are_counted_over_all_calls(start):
