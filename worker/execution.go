@@ -141,6 +141,7 @@ func (x *execution) attempt(ctx context.Context, items []item) error {
 	if err != nil {
 		return err
 	}
+	x.method.longest = max(x.method.longest, x.timing.Execute)
 	if a.release != nil {
 		x.releases = append(x.releases, a.release)
 	}

@@ -15,7 +15,23 @@ const (
 	// usually is how many times as long as such a batch usually takes it may, if that
 	// is more.
 	usually = 3
+
+	// mostStart bounds the patience that comes from how long the instance took to start.
+	mostStart = 20 * time.Second
 )
+
+// patience is how long an execution may go on when the time of the first of its calls
+// is over, before it counts as hung. To stop what would have ended costs a start, and
+// all other calls: so it is what an execution of the method is known to take, and no
+// less than a start.
+func (x *execution) patience(rows int) time.Duration {
+	m := x.method
+	patience := max(leastPatience, m.longest, min(m.started, mostStart))
+	if x.cost != nil {
+		patience = max(patience, usually*x.cost.Of(rows))
+	}
+	return patience
+}
 
 // limit is the deadline of an execution. When it has come nobody waits for any of the
 // calls; or, where the execution can be stopped, one of them has been late for so long
@@ -25,11 +41,7 @@ func (x *execution) limit(items []item, rows int) time.Time {
 	if !x.method.stoppable {
 		return last
 	}
-	patience := leastPatience
-	if x.cost != nil {
-		patience = max(patience, usually*x.cost.Of(rows))
-	}
-	if soon := first.Add(patience); soon.Before(last) {
+	if soon := first.Add(x.patience(rows)); soon.Before(last) {
 		return soon
 	}
 	return last

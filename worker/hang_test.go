@@ -49,6 +49,24 @@ func (w *witness) kind(hook func(context.Context, []int64) error) runnables.Kind
 	}))
 }
 
+func TestWhoTakesLongToStartIsStoppedLater(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		w := &witness{}
+		kind := w.kind(hanging(13))
+		start := kind.New
+		kind.New = func(ctx context.Context, s runnables.Setup) (runnables.Runnable, error) {
+			time.Sleep(3 * time.Second)
+			return start(ctx, s)
+		}
+		perform(t, kind, within(4*time.Second, call(1, 13)), within(time.Hour, call(2, 1)))
+		if got := fmt.Sprint(w.ends); got != "[7s 7s]" { // 4 are the time of the call, 3 those of the start
+			t.Errorf("executions ended at %s", got)
+		}
+	})
+}
+
 func TestACallThatHangsTakesNoneOfItsMatesWithIt(t *testing.T) {
 	t.Parallel()
 
@@ -140,7 +158,7 @@ func TestTheUsualTimeOfABatchIsWaitedFor(t *testing.T) {
 		}))
 		for i := range 8 {
 			q.put(call(i, 1, 2, 3, 4, 5, 6, 7, 8))
-			time.Sleep(5 * time.Second)
+			time.Sleep(3 * time.Second)
 		}
 		q.put(within(2*time.Second, call(8, 7)), call(9, 2, 3, 4, 5, 6, 7, 8))
 		time.Sleep(20 * time.Second)

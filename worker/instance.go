@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/ekiben/ekiben/batching"
 	"github.com/ekiben/ekiben/runnables"
@@ -18,6 +19,7 @@ type instance struct {
 	runnable runnables.Runnable
 	methods  methods
 	former   *batching.Former
+	began    time.Time // to be made
 }
 
 // makeInstances makes, checks and warms up all instances. With an error it
@@ -26,6 +28,7 @@ func (r *runner) makeInstances(ctx context.Context) ([]*instance, error) {
 	var all []*instance
 	for n, place := range r.places {
 		var runnable runnables.Runnable
+		began := time.Now()
 		err := r.guarded(func() (err error) {
 			runnable, err = r.kind.New(ctx, runnables.Setup{
 				Runner: r.options, Instance: n, Place: place, Log: r.log.With("instance", n),
@@ -35,7 +38,7 @@ func (r *runner) makeInstances(ctx context.Context) ([]*instance, error) {
 		if err != nil {
 			return all, fmt.Errorf("make instance %d of runnable %q: %w", n, r.options.Runnable, err)
 		}
-		i := &instance{runner: r, number: n, runnable: runnable}
+		i := &instance{runner: r, number: n, runnable: runnable, began: began}
 		all = append(all, i)
 		if err := r.guarded(func() error { return i.prepare(ctx) }); err != nil {
 			return all, fmt.Errorf("instance %d of runnable %q: %w", n, r.options.Runnable, err)
@@ -90,7 +93,7 @@ func (i *instance) prepare(ctx context.Context) error {
 	for _, m := range ms {
 		most, _ := i.runner.options.Limits(m.Name)
 		i.methods[m.Name] = &method{
-			Method: m, maxRows: most, log: i.runner.log, options: i.runner.options, stoppable: supervised,
+			Method: m, maxRows: most, log: i.runner.log, options: i.runner.options, stoppable: supervised, started: time.Since(i.began),
 			meters: i.runner.meters.method(i.runner.options.Name, m.Name),
 		}
 	}

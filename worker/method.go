@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/ekiben/ekiben/runnables"
 	"github.com/ekiben/ekiben/tensor"
@@ -23,6 +24,10 @@ type method struct {
 	// stoppable: an execution ends when its context does, because the instance is a
 	// process, which is killed. That bounds the time of an execution itself.
 	stoppable bool
+
+	// started is how long the instance took to start, longest how long the longest
+	// execution took that was not stopped. Only its executor uses that.
+	started, longest time.Duration
 }
 
 // errPanicked stands for a panic; its stack is in the log and not for clients.
