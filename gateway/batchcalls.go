@@ -33,9 +33,9 @@ func (c *Calls) outcomeJSON(ctx context.Context, o queue.JobOutcome) ([]byte, er
 	case o.Reply.Err != nil:
 		return nil, o.Reply.Err
 	}
-	m, err := c.roster.method(ctx, o.Runner, o.Method)
+	m, err := c.roster.methodOf(ctx, o.Runner, o.Method)
 	if err != nil {
-		m = &method{}
+		return nil, err
 	}
 	res, err := encodeOutputs(m, o.Reply.Outputs, formJSON)
 	return res.bytes, err

@@ -112,7 +112,7 @@ func (g *Gateway) getResult(r *request) error {
 	}
 	m, f := unknownMethod(), formJSON
 	if job.State == queue.Succeeded && !isService(job.Runner) {
-		if m, err = g.methodOf(r, job); err != nil {
+		if m, err = g.roster.methodOf(r.Request().Context(), job.Runner, job.Method); err != nil {
 			return err
 		}
 		if f, err = negotiate(m, acceptsOf(r.Request().Header), job.Rows); err != nil {
@@ -120,17 +120,6 @@ func (g *Gateway) getResult(r *request) error {
 		}
 	}
 	return g.outcome(r, m, job, f)
-}
-
-// methodOf is the method that a job ran, or [unknownMethod] if it is not there any
-// more. That it cannot be looked up now is an error: the client is to get the form
-// that it gets at other times.
-func (g *Gateway) methodOf(r *request, job queue.Job) (*method, error) {
-	m, err := g.roster.method(r.Request().Context(), job.Runner, job.Method)
-	if p, told := errors.AsType[*Problem](err); told && p.Code == CodeNotFound {
-		return unknownMethod(), nil
-	}
-	return m, err
 }
 
 // cancelJob answers DELETE /v1/jobs/{id}.

@@ -91,6 +91,17 @@ func (r *roster) method(ctx context.Context, name, method string) (*method, erro
 	return found.method(method)
 }
 
+// methodOf is the method that a job ran, or [unknownMethod] if it is not there any
+// more. That it cannot be looked up now is an error: a result is to have the form that
+// it has at other times.
+func (r *roster) methodOf(ctx context.Context, name, method string) (*method, error) {
+	m, err := r.method(ctx, name, method)
+	if p, told := errors.AsType[*Problem](err); told && p.Code == CodeNotFound {
+		return unknownMethod(), nil
+	}
+	return m, err
+}
+
 // lookup asks the queue for a runner that is not known.
 func (r *roster) lookup(ctx context.Context, name string) (*runner, error) {
 	raw, err := r.directory.Spec(ctx, name)

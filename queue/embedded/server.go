@@ -84,6 +84,18 @@ func StartServer(ctx context.Context, dir string) (*Server, error) {
 	return s, nil
 }
 
+// environment is what the child has of ours: no credentials, which others of the same
+// user might read there.
+func environment() []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
 func command(program, dir, socket string) *exec.Cmd {
 	//nolint:gosec,noctx // the program is redis-server; its life is Close's
 	cmd := exec.Command(program,
@@ -91,6 +103,7 @@ func command(program, dir, socket string) *exec.Cmd {
 		"--dir", dir, "--logfile", filepath.Join(dir, "redis.log"),
 		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
 		"--maxmemory-policy", "noeviction")
+	cmd.Env = environment()
 	cmd.SysProcAttr = childAttributes()
 	return cmd
 }
