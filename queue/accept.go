@@ -73,10 +73,13 @@ func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) error {
 	var lost error
 	for _, d := range doors {
 		n := steps(through[d])
-		p.tell(through[d], results[:n])
-		if err := results[n-1].err; isConnection(err) {
+		err := results[n-1].err
+		if isConnection(err) {
 			lost = err
+		} else if err != nil {
+			p.unstage(ctx, d.runner, through[d])
 		}
+		p.tell(through[d], results[:n])
 		results = results[n:]
 	}
 	return lost
@@ -111,7 +114,25 @@ func (p *Producer) acceptance(d door, ts []*ticket) []evaluation {
 		args = append(args, t.envelope, job, t.call.Rows, t.call.Group, t.size(),
 			t.call.begin().Microseconds(), t.call.Timeout.Microseconds(), t.call.Method, callerKey(t.call.Caller), special(t.call), t.body.name)
 	}
-	return append(evs, evaluation{&p.queue.scripts.accept, p.queue.keys.shardKeys(d.runner), args})
+	script := &p.queue.scripts.accept
+	if len(evs) > 0 {
+		script = &p.queue.scripts.acceptStaged
+	}
+	return append(evs, evaluation{script, p.queue.keys.shardKeys(d.runner), args})
+}
+
+// unstage drops the bodies of calls that Redis refused to accept: they would take its
+// room for as long as they are staged.
+func (p *Producer) unstage(ctx context.Context, runner string, ts []*ticket) {
+	var names []string
+	for _, t := range ts {
+		if t.body.name != "" {
+			names = append(names, p.queue.keys.body(runner, t.body.name))
+		}
+	}
+	if len(names) > 0 {
+		_ = p.queue.redis.Unlink(ctx, names...).Err() // else they expire
+	}
 }
 
 func steps(ts []*ticket) int {

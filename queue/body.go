@@ -71,7 +71,7 @@ func (q *Queue) bodies(ctx context.Context, runner string, names []string) ([][]
 		switch {
 		case err == nil:
 			found[i] = bytesOf(s)
-		case !errors.Is(err, redis.Nil):
+		case !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE"): // a foreign hand
 			return nil, unavailable("read inputs or results of "+runner, err)
 		}
 	}

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -147,14 +148,74 @@ func TestALargeResultIsKeptByARedisWhoseMemoryIsFull(t *testing.T) {
 
 func TestABodyThatNobodyDropsGoesByItself(t *testing.T) {
 	t.Parallel()
-	b := newBodies(t)
-	if _, err := b.submit(large, nil); err != nil {
+	const callHas = time.Minute
+	wants := func(b bodies, longer time.Duration) {
+		t.Helper()
+		names := b.names()
+		if len(names) != 1 {
+			t.Fatalf("the bodies are %q, want one", names)
+		}
+		if left := b.raw.PTTL(t.Context(), names[0]).Val(); left <= longer || left > callHas+longer {
+			t.Errorf("%s lives for %s, want %s longer than its call has", names[0], left, longer)
+		}
+	}
+	ofJob, awaited := newBodies(t), newBodies(t)
+	if _, err := ofJob.submit(large, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range b.names() {
-		if left := b.raw.PTTL(t.Context(), name).Val(); left <= time.Minute || left > time.Minute+time.Hour {
-			t.Errorf("%s lives for %s, want a minute, which its call has, and an hour", name, left)
+	wants(ofJob, 7*24*time.Hour)
+
+	done := make(chan error, 1)
+	go func() {
+		_, err := awaited.Do(t.Context(), call(large))
+		done <- err
+	}()
+	w := awaited.NewConsumer(runner, "w", 0)
+	cut := awaited.cut(w, any32)
+	wants(awaited, time.Hour)
+	if _, err := w.Finish(t.Context(), answer(cut.Deliveries)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// What Redis has no room for is refused, and nothing of it stays in what room there
+// is; what was staged is taken.
+func TestARedisWithLittleRoomTakesWhatItHasStaged(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := queue.DefaultConfig()
+	c.URL = server.URL
+	b := bodies{connect(t, c), raw(t, server), c.Prefix}
+	if _, err := b.submit("small", nil); err != nil { // scripts are loaded
+		t.Fatal(err)
+	}
+	info, err := b.raw.InfoMap(t.Context(), "memory").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used, err := strconv.Atoi(info["Memory"]["used_memory"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(most int) {
+		t.Helper()
+		if err := b.raw.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(most)).Err(); err != nil {
+			t.Fatal(err)
 		}
+	}
+	set(used / 2)
+	if _, err := b.submit(large, nil); !errors.Is(err, queue.ErrRefused) {
+		t.Errorf("Submit() = %v, want that Redis refuses", err)
+	}
+	if left := b.names(); len(left) > 0 {
+		t.Errorf("the bodies %q are left", left)
+	}
+	set(0)
+	if _, err := b.submit(large, nil); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -148,6 +148,8 @@ const (
 	cutFacts = 8
 	cutCall  = 6
 	cutBody  = 5
+	// hadBegun is what is said of a suspect that ran when its instance crashed.
+	hadBegun = 2
 )
 
 func (c *Consumer) read(ctx context.Context, answer any) (Cut, error) {
@@ -198,6 +200,9 @@ func (c *Consumer) delivery(l []any, now time.Duration) (d Delivery, job string,
 	job = beside.job
 	d.bytes, d.share, d.Waited = beside.bytes, beside.share, now-beside.accepted
 	d.StartLeft, d.Left = beside.startBy-now, beside.deadline-now
+	if number(l[2]) == hadBegun {
+		d.StartLeft = d.Left
+	}
 	call, err := decodeEnvelope(bytesOf(text(l[3])))
 	if err != nil {
 		d.Call = call

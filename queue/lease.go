@@ -114,12 +114,13 @@ func (c *Consumer) Crashed(ctx context.Context, ds []Delivery, how Crash) (burie
 	failure := &CallError{Code: CodeWorkerLost, Message: message}
 	result := appendReply(nil, &Reply{Err: failure})
 	defer c.leave(placesOf(ds))()
-	for rest := ds; len(rest) > 0; {
+	first := 1
+	for rest := ds; len(rest) > 0; first = 0 {
 		n := min(len(rest), maxIDs)
 		ps := placesOf(rest[:n])
 		answer, err := c.queue.scripts.run(ctx, &c.queue.scripts.crash, c.keys, appendPlaces([]any{
 			c.name, c.queue.config.Retention.Milliseconds(), c.queue.config.MaxCrashes,
-			c.queue.config.CrashBackoff.Microseconds(), result, reason, n,
+			c.queue.config.CrashBackoff.Microseconds(), result, reason, len(ds), first,
 		}, ps)...)
 		if err != nil {
 			return buried, unavailable("report a crash of "+c.runner, err)

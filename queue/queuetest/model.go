@@ -98,6 +98,14 @@ type entry struct {
 // suspect reports whether a call may be to blame for a crash.
 func (e *entry) suspect() bool { return e.shared+e.alone+e.lost > 0 }
 
+// begin is until when execution must have begun. It had if the instance crashed.
+func (e *entry) begin() time.Duration {
+	if e.shared+e.alone > 0 {
+		return e.deadline
+	}
+	return e.startBy
+}
+
 // begin is the time within which the execution of a call must begin.
 func begin(c queue.Call) time.Duration {
 	if c.StartWithin > 0 {

@@ -95,7 +95,7 @@ func (c *ModelConsumer) take(e *entry, t time.Duration, cut *queue.Cut) {
 	call := e.call
 	call.Timeout = e.deadline - e.accepted
 	cut.Deliveries = append(cut.Deliveries, queue.Delivery{
-		Call: call, Waited: t - e.accepted, Left: e.deadline - t, StartLeft: e.startBy - t, Suspect: e.suspect(),
+		Call: call, Waited: t - e.accepted, Left: e.deadline - t, StartLeft: e.begin() - t, Suspect: e.suspect(),
 	})
 }
 
@@ -106,7 +106,7 @@ func (s *shelf) facts(t time.Duration) queue.Facts {
 		if e.owner != "" {
 			return
 		}
-		if left := max(e.startBy-t, time.Microsecond); f.Left == 0 || left < f.Left {
+		if left := max(e.begin()-t, time.Microsecond); f.Left == 0 || left < f.Left {
 			f.Left = left
 		}
 	})
@@ -153,7 +153,7 @@ func (m *Model) batch(s *shelf, t time.Duration, ask queue.Ask) (batch []*entry,
 // drops reports whether a call is not to be run any more. One that is too late
 // expires.
 func (m *Model) drops(s *shelf, e *entry, t time.Duration, late bool) bool {
-	if e.startBy <= t || late {
+	if e.begin() <= t || late {
 		m.expire(s, e)
 		return true
 	}
@@ -247,7 +247,7 @@ func (m *Model) release(s *shelf, e *entry) (waits bool) {
 	case e.job == nil && e.unwanted:
 		s.counted.Canceled++
 		s.remove(e)
-	case e.startBy <= now():
+	case e.begin() <= now():
 		m.expire(s, e)
 		s.remove(e)
 	case e.job != nil && e.job.State.Terminal():

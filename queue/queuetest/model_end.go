@@ -119,7 +119,7 @@ func (m *Model) Sweep(_ context.Context, runner string) (queue.Swept, error) {
 	s, t := m.shelf(runner), now()
 	var swept queue.Swept
 	s.each(func(e *entry) {
-		if e.owner == "" && e.startBy > t || e.owner != "" && (e.deadline > t || e.job == nil) {
+		if e.owner == "" && e.begin() > t || e.owner != "" && (e.deadline > t || e.job == nil) {
 			return
 		}
 		if m.expire(s, e) {

@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"strings"
+	"time"
 
 	"github.com/ekiben/ekiben/queue"
 )
@@ -68,6 +69,46 @@ var blame = []test{
 		s.wantState(id, queue.Queued)
 		s.drainSlowly(w, "other", "other", "innocent")
 		s.wantState(id, queue.Succeeded)
+	}},
+	{"who had begun when the instance crashed has until its deadline", func(s *scene) {
+		const startWithin = 200 * time.Millisecond
+		o := of("a", 1)
+		o.change = func(c *queue.Call) { c.StartWithin = startWithin }
+		id := s.submit(o, of("b", 1))[0]
+		w := s.consumer("w")
+		cut := s.wantCut(w, 8, "a", "b")
+		pass(startWithin)
+		s.crashed(w, cut.Deliveries)
+		s.sweep()
+		s.wantState(id, queue.Queued)
+		cut = s.wantCut(w, 8, "a")
+		if left := cut.Deliveries[0].StartLeft; left < time.Minute {
+			s.t.Errorf("it is to begin within %s", left)
+		}
+		s.finish(w, echo(cut.Deliveries))
+		s.wantState(id, queue.Succeeded)
+		s.finish(w, echo(s.wantCut(w, 8, "b").Deliveries))
+		s.rest()
+	}},
+	{"a crash of very many calls is one, and in company for all of them", func(s *scene) {
+		var orders []order
+		for range 129 { // more than a script handles
+			orders = append(orders, of("many", 1))
+		}
+		ids := s.submit(orders...)
+		w := s.consumer("w")
+		var ds []queue.Delivery
+		for len(ds) < len(ids) {
+			ds = append(ds, s.cut(w, len(ids)).Deliveries...)
+		}
+		s.crashed(w, ds)
+		for range ids[1:] {
+			s.finish(w, echo(s.wantCut(w, 8, "many").Deliveries))
+		}
+		s.crashed(w, s.wantCut(w, 8, "many").Deliveries)
+		s.wantState(ids[len(ids)-1], queue.Queued)
+		s.finish(w, echo(s.wantCut(w, 8, "many").Deliveries))
+		s.rest()
 	}},
 	{"a crash that is reported late blames nobody", func(s *scene) {
 		id := s.submit(of("a", 1))[0]

@@ -165,7 +165,7 @@ for i = 0, n - 1 do
 			" " .. start_by .. " " .. deadline .. " " .. share .. " " .. job .. " " .. ARGV[a + 4] }
 		if body ~= "" then
 			add[8], add[9] = "b", body
-			call("PEXPIRE", BODY .. body, int(ARGV[a + 7] / 1000) + BODY_MARGIN)
+			call("PEXPIRE", BODY .. body, int(ARGV[a + 7] / 1000) + (job == "" and BODY_MARGIN or JOB_BODY_MARGIN))
 		end
 		local id = call(unpack(add))
 		due[#due + 1] = start_by

@@ -20,6 +20,7 @@ for _, id in ipairs(ids) do
 	at = at + 1
 	if not v[1] then
 		call("ZREM", JOBS, id)
+		call("UNLINK", BODY .. id, BODY .. "result~" .. id)
 		gone = gone + 1
 	elseif not terminal(v[1]) and v[3] == "" then
 		-- It is to be queued later. If whoever had the errand lost it, here it is.

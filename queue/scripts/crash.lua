@@ -8,10 +8,12 @@
 -- ARGV[4]  how long a runner that crashes in a loop waits at first, in µs
 -- ARGV[5]  the result of a job that is given up
 -- ARGV[6]  and why that is
--- ARGV[7]  how many calls it ran, each with lane, entry
+-- ARGV[7]  how many calls it ran
+-- ARGV[8]  1 for the first of the scripts that tell of them, else 0
+-- ARGV[9]  those of this script, each with lane, entry
 --
 -- Returns the envelopes of those given up.
-local consumer, retention, most, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[7])
+local consumer, retention, most, ran = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[7])
 local now, out, waiting = clock(), {}, false
 
 -- After the fourth crash in a row with nothing finished in between, each within a
@@ -24,16 +26,18 @@ local function back_off(backoff)
 	call("HSET", METER, "streak", int(streak), "finished", int(m[4]), "all", int(all))
 end
 
-back_off(tonumber(ARGV[4]))
-note_crash(now)
-for i = 0, n - 1 do
-	local lane, id = tonumber(ARGV[8 + i * 2]), ARGV[9 + i * 2]
+if ARGV[8] == "1" then
+	back_off(tonumber(ARGV[4]))
+	note_crash(now)
+end
+for a = 9, #ARGV, 2 do
+	local lane, id = tonumber(ARGV[a]), ARGV[a + 1]
 	local fs = owner(lane, id) == consumer and fetch(lane, id)
 	if fs and not plain(fs) then
 		bury(lane, id, fs, UNSOUND)
 	elseif fs then
 		local shared, alone, lost = marks(lane .. ":" .. id)
-		if n > 1 then shared = shared + 1 else alone = alone + 1 end
+		if ran > 1 then shared = shared + 1 else alone = alone + 1 end
 		if alone >= most then
 			out[#out + 1] = give_up(lane, id, fs, now, retention, ARGV[5], ARGV[6])
 		else

@@ -14,8 +14,8 @@
 -- Returns now in µs, calls, rows, age of the oldest and of the newest, µs to
 -- the nearest deadline or -1, rows arrived so far: all as they were before;
 -- then 1 if calls are left waiting behind the batch, then the batch: for each
--- call lane, entry, leases it lost, its fields e and m, and the name of its body or
--- "".
+-- call lane, entry, 0, or 1 if it may be to blame for something, or 2 if it also had
+-- begun then, its fields e and m, and the name of its body or "".
 --
 -- A call without a group is taken alone, and so is one whose worker was lost or
 -- whose instance crashed: it may be to blame. Lanes go high, normal, low; but
@@ -71,7 +71,13 @@ local held_back, held_until = 0, NEVER
 -- What must not run, or cannot, is dropped and counts as taken.
 local function take(lane, id, fs, released)
 	local vrows, vbytes, _, start_by, deadline, share, job, group = plain(fs)
-	local vr = tonumber(vrows) or 1
+	local vr, member = tonumber(vrows) or 1, lane .. ":" .. id
+	local suspect, hold = 0, 0
+	if suspects and released then
+		local shared, crashed, lost, till = marks(member)
+		if shared + crashed + lost > 0 then suspect, hold = 1, till end
+		if shared + crashed > 0 then suspect, start_by = 2, deadline end
+	end
 	local state, gone = nil, false
 	if not vrows then
 		bury(lane, id, fs, UNSOUND)
@@ -88,18 +94,13 @@ local function take(lane, id, fs, released)
 		end
 	end
 	if not gone then
-		local suspect = suspects and released and call("HEXISTS", CRASHES, lane .. ":" .. id) or 0
-		if suspect == 1 then
-			local hold = select(4, marks(lane .. ":" .. id))
-			if now < hold then
-				held_back, held_until = held_back + 1, math.min(held_until, hold)
-				return true
-			end
+		if now < hold then
+			held_back, held_until = held_back + 1, math.min(held_until, hold)
+			return true
 		end
-		local single = group == "" or suspect == 1
+		local single = group == "" or suspect > 0
 		if alone or (taken > 0 and (single or taken + vr > most)) then return false end
 		alone, taken, bytes = single, taken + vr, bytes + vbytes
-		local member = lane .. ":" .. id
 		waited[#waited + 1] = member
 		if state then
 			call("HSET", JOB .. job, "state", "running", "started", out[1])

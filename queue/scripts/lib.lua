@@ -40,8 +40,9 @@ local call = redis.call
 local HOOK_RETENTION = 90000000
 
 -- How long after its call's deadline the body of an entry is dropped if nobody has,
--- in ms.
-local BODY_MARGIN = 3600000
+-- in ms. What a job had is kept for who runs it again, also if it expired while nothing
+-- ran here.
+local BODY_MARGIN, JOB_BODY_MARGIN = 3600000, 604800000
 
 -- How many dead letters are kept, and how many bytes of them.
 local DEAD_CALLS, DEAD_BYTES = 10000, 67108864
@@ -297,7 +298,7 @@ local function enqueue(lane, job, e, rows, group, now, start_by, deadline, body,
 		table.concat({ rows, int(bytes), int(now), int(start_by), int(deadline), "", job, group }, " ") }
 	if body then
 		add[8], add[9] = "b", body
-		call("PEXPIRE", BODY .. body, int((deadline - now) / 1000) + BODY_MARGIN)
+		call("PEXPIRE", BODY .. body, int((deadline - now) / 1000) + JOB_BODY_MARGIN)
 	end
 	local id = call(unpack(add))
 	call("ZADD", DUE, int(start_by), lane .. ":" .. id)
@@ -317,14 +318,26 @@ local function withdraw(lane, id, who, rows, bytes, share, body)
 	drop(lane, id, bytes, share, body)
 end
 
+-- Marks of a call that may be to blame for a crash: crashes in company, crashes
+-- alone, leases lost, and until when it waits.
+local function marks(member)
+	local v = call("HGET", CRASHES, member)
+	if not v then return 0, 0, 0, 0 end
+	local shared, alone, lost, hold = string.match(v, "^(%d+) (%d+) (%d+) (%d+)$")
+	return tonumber(shared or 0), tonumber(alone or 0), tonumber(lost or 0), tonumber(hold or 0)
+end
+
 -- Gives a delivered call back. It waits again, at its old place, and true is
--- returned, unless it has no time left or its job has ended.
+-- returned, unless it has no time left or its job has ended. One that ran when its
+-- instance crashed had begun in time, and has until its deadline.
 local function release(lane, id, fs, now, retention)
 	local r, b, t, s, d, c, j = plain(fs)
 	if not r then
 		bury(lane, id, fs, UNSOUND)
 		return false
 	end
+	local shared, alone = marks(lane .. ":" .. id)
+	if shared + alone > 0 then s = d end
 	local state = j ~= "" and (state_of(j, lane, id) or "expired") or nil
 	if state == nil and call("SISMEMBER", CANCELED, lane .. ":" .. id) == 1 then
 		state = "canceled"
@@ -409,15 +422,6 @@ local function give_up(lane, id, fs, now, retention, result, reason)
 	local told = job == "" or finish(job, lane, id, "failed", now, retention, fs, result)
 	bury(lane, id, fs, reason)
 	return told and fs[2] or nil
-end
-
--- Marks of a call that may be to blame for a crash: crashes in company, crashes
--- alone, leases lost, and until when it waits.
-local function marks(member)
-	local v = call("HGET", CRASHES, member)
-	if not v then return 0, 0, 0, 0 end
-	local shared, alone, lost, hold = string.match(v, "^(%d+) (%d+) (%d+) (%d+)$")
-	return tonumber(shared or 0), tonumber(alone or 0), tonumber(lost or 0), tonumber(hold or 0)
 end
 
 -- How long to wait after the nth time: backoff µs, twice as long, and so on, half
