@@ -71,7 +71,7 @@ var blame = []test{
 		s.wantState(id, queue.Succeeded)
 	}},
 	{"who had begun when the instance crashed has until its deadline", func(s *scene) {
-		const startWithin = 200 * time.Millisecond
+		const startWithin = 3 * time.Second
 		o := of("a", 1)
 		o.change = func(c *queue.Call) { c.StartWithin = startWithin }
 		id := s.submit(o, of("b", 1))[0]
