@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -13,17 +12,8 @@ import (
 
 func TestOutcomesOfManyJobsAndWhatIsForgotten(t *testing.T) {
 	t.Parallel()
-	q, ctx := openBatches(t), t.Context()
-	p := q.NewProducer("g")
-	running, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- p.Run(running) }()
-	defer func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	b := setup(t)
+	q, p, ctx := b.Queue, b.Producer, t.Context()
 	var ids []string
 	for _, name := range []string{"ended", "waits"} {
 		id := queue.IDFor("r", name)
@@ -77,17 +67,9 @@ func TestOutcomesOfManyJobsAndWhatIsForgotten(t *testing.T) {
 // Results may be large, and many.
 func TestOutcomesReadOnlySoManyBytes(t *testing.T) {
 	t.Parallel()
-	q, ctx := openBatches(t), t.Context()
-	p, c := q.NewProducer("g"), q.NewConsumer("r", "w", 0)
-	running, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- p.Run(running) }()
-	defer func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	b := setup(t)
+	q, p, ctx := b.Queue, b.Producer, t.Context()
+	c := q.NewConsumer("r", "w", 0)
 	const size = 1000
 	ids := make([]string, 3)
 	for i := range ids {
@@ -131,17 +113,8 @@ func TestOutcomesReadOnlySoManyBytes(t *testing.T) {
 // that is named twice or has been dropped already.
 func TestWhatIsForgottenIsCountedOnce(t *testing.T) {
 	t.Parallel()
-	q, ctx := openBatches(t), t.Context()
-	p := q.NewProducer("g")
-	running, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- p.Run(running) }()
-	defer func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	b := setup(t)
+	q, p, ctx := b.Queue, b.Producer, t.Context()
 	ids := make([]string, 300)
 	all := make(chan error, 2*len(ids))
 	for i := range ids {
