@@ -66,18 +66,20 @@ func (p *Producer) acceptAll(ctx context.Context, batch []*ticket) error {
 		return err
 	}
 	var evs []evaluation
-	for _, d := range doors {
-		evs = append(evs, p.acceptance(d, through[d])...)
+	steps := make([]int, len(doors))
+	for i, d := range doors {
+		acceptance := p.acceptance(d, through[d])
+		evs, steps[i] = append(evs, acceptance...), len(acceptance)
 	}
 	results := p.queue.scripts.runEach(ctx, evs)
 	var lost error
-	for _, d := range doors {
-		n := steps(through[d])
+	for i, d := range doors {
+		n := steps[i]
 		err := results[n-1].err
 		if isConnection(err) {
 			lost = err
 		} else if err != nil {
-			p.unstage(ctx, d.runner, through[d])
+			p.queue.unstage(ctx, d.runner, bodiesOf(through[d])...)
 		}
 		p.tell(through[d], results[:n])
 		results = results[n:]
@@ -95,7 +97,7 @@ func refuse(ts []*ticket, err error) {
 	}
 }
 
-// acceptance stages the bodies of calls and accepts them all, in so many steps.
+// acceptance stages the bodies of calls, and accepts them all in the last step.
 func (p *Producer) acceptance(d door, ts []*ticket) []evaluation {
 	ttl := int64(0)
 	if d.admission.NeedWorker {
@@ -121,28 +123,12 @@ func (p *Producer) acceptance(d door, ts []*ticket) []evaluation {
 	return append(evs, evaluation{script, p.queue.keys.shardKeys(d.runner), args})
 }
 
-// unstage drops the bodies of calls that Redis refused to accept: they would take its
-// room for as long as they are staged.
-func (p *Producer) unstage(ctx context.Context, runner string, ts []*ticket) {
-	var names []string
-	for _, t := range ts {
-		if t.body.name != "" {
-			names = append(names, p.queue.keys.body(runner, t.body.name))
-		}
+func bodiesOf(ts []*ticket) []body {
+	bs := make([]body, len(ts))
+	for i, t := range ts {
+		bs[i] = t.body
 	}
-	if len(names) > 0 {
-		_ = p.queue.redis.Unlink(ctx, names...).Err() // else they expire
-	}
-}
-
-func steps(ts []*ticket) int {
-	n := 1
-	for _, t := range ts {
-		if t.body.name != "" {
-			n++
-		}
-	}
-	return n
+	return bs
 }
 
 // tell tells tickets what became of them, by the results of their acceptance. Awaited

@@ -66,8 +66,8 @@ func (q *Queue) again(ctx context.Context, c *Call, letter string, a Admission) 
 	if err == nil && text(answers[len(answers)-1]) == noBody {
 		err = errNoBody
 	}
-	if err != nil && body.name != "" && !isConnection(err) {
-		_ = q.redis.Unlink(ctx, q.keys.body(c.Runner, body.name)).Err() // else it expires
+	if err != nil && !isConnection(err) {
+		q.unstage(ctx, c.Runner, body)
 	}
 	if err != nil {
 		return Job{}, unavailable("queue "+c.ID+" again", err)

@@ -51,6 +51,20 @@ func (b body) stage(k keys, runner string) []evaluation {
 	return []evaluation{{args: []any{"SET", k.body(runner, b.name), b.bytes, "PX", stagedFor.Milliseconds()}}}
 }
 
+// unstage drops bodies, if there are any, that Redis did not take further: they would
+// take its room for as long as they are staged.
+func (q *Queue) unstage(ctx context.Context, runner string, bs ...body) {
+	var keys []string
+	for _, b := range bs {
+		if b.name != "" {
+			keys = append(keys, q.keys.body(runner, b.name))
+		}
+	}
+	if len(keys) > 0 {
+		_ = q.redis.Unlink(ctx, keys...).Err() // else they expire
+	}
+}
+
 // bodies reads the bodies of a runner by their names, in one round trip at most; nil
 // for the name "", and for what is not there.
 func (q *Queue) bodies(ctx context.Context, runner string, names []string) ([][]byte, error) {

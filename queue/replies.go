@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -101,7 +100,7 @@ func (p *Producer) deliver(r *reader, m redis.XMessage) {
 	for id, v := range m.Values {
 		body := text(v)
 		r.size += len(body)
-		reply, hint, err := decodeReply(unsafe.Slice(unsafe.StringData(body), len(body))) // outputs are never written to
+		reply, hint, err := decodeReply(bytesOf(body)) // outputs are never written to
 		switch {
 		case err != nil:
 			p.waiting.settle(id, answer{err: err})

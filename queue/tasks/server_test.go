@@ -159,15 +159,8 @@ func TestWebhooksOutliveProcessesAtEveryStep(t *testing.T) {
 		die  func(t *testing.T, s *tasks.Server, q *fakeQueue, e queue.Errand)
 		most int
 	}{
-		"the errand is written": {func(*testing.T, *tasks.Server, *fakeQueue, queue.Errand) {}, 1},
-		"asynq has it, it is not removed": {func(t *testing.T, s *tasks.Server, q *fakeQueue, _ queue.Errand) {
-			t.Helper()
-			q.change(func() { q.keepErrands = true })
-			if _, err := s.Flush(t.Context()); !errors.Is(err, queue.ErrUnavailable) {
-				t.Fatal(err)
-			}
-			q.change(func() { q.keepErrands = false })
-		}, 1},
+		"the errand is written":           {func(*testing.T, *tasks.Server, *fakeQueue, queue.Errand) {}, 1},
+		"asynq has it, it is not removed": {notRemoved, 1},
 		"it is told, that is not noted": {func(t *testing.T, s *tasks.Server, q *fakeQueue, e queue.Errand) {
 			t.Helper()
 			ctx, kill := context.WithCancel(t.Context())
@@ -177,15 +170,7 @@ func TestWebhooksOutliveProcessesAtEveryStep(t *testing.T) {
 			}
 			q.change(func() { q.noteErr = nil })
 		}, 2},
-		"that is noted, asynq does not know": {func(t *testing.T, s *tasks.Server, _ *fakeQueue, e queue.Errand) {
-			t.Helper()
-			if _, err := s.Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Handle(t.Context(), e); err != nil {
-				t.Fatal(err)
-			}
-		}, 1},
+		"that is noted, asynq does not know": {doneUnheard, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
